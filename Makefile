@@ -1,0 +1,73 @@
+# Guanxi. `make` alone tells what there is to do.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := 0.13.9
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+LOCKED    := $(VENV)/.locked
+INSTALLED := $(VENV)/.installed
+GRAPHIQL  := app/graphiql/dist/index.html
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test test-full lint schema lock bench clean
+
+help: ## Show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) $(GRAPHIQL) ## Make .venv with everything in it, and build GraphiQL
+
+run: install ## Serve the API with demo data, at http://127.0.0.1:8000/graphql
+	$(BIN)/guanxi migrate
+	$(BIN)/guanxi demo
+	$(BIN)/guanxi serve
+
+test: install lint ## Lint, then run the tests
+	$(BIN)/python -m pytest
+
+test-full: install ## Run the tests at full size
+	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Check style, types and floors
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+schema: $(INSTALLED) ## Write schema/schema.graphql, the contract, from the code
+	$(BIN)/guanxi schema > $(VENV)/schema.graphql
+	mv $(VENV)/schema.graphql schema/schema.graphql
+
+lock: $(LOCKED) ## Renew requirements.lock after a change of dependencies in pyproject.toml
+	$(BIN)/python -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet uv==$(UV)
+	$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--group test --group build pyproject.toml --output-file requirements.lock
+
+bench: install ## Measure how fast it answers
+	$(BIN)/python -m bench
+
+clean: ## Remove what make has made; the database stays
+	rm -rf $(VENV) build *.egg-info app/graphiql/dist app/graphiql/node_modules
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find app schema migrations tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(LOCKED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Guanxi needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) comes without venv or ensurepip. On Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(INSTALLED): $(LOCKED) pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(GRAPHIQL): $(LOCKED) $(wildcard app/graphiql/*.*)
+	@echo "GraphiQL comes later."
