@@ -1,0 +1,74 @@
+"""What is known of a customer: the stored row, how it is kept, and the facts of the words on consent."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+from sqlalchemy.orm import aliased
+
+from app.customers.tables import Consent, ConsentPurpose, ConsentState, customer_facts
+from app.platform.database import Instant, Key
+from app.platform.work import Work
+from app.query.fact import Events, FactTable, Horizon
+
+facts = FactTable(customer_facts, subject="customer_id")
+
+
+def _words(horizon: Horizon) -> Select[Any]:
+    """The last word on each purpose and channel."""
+    c = aliased(Consent, name="word")
+    place = func.row_number().over(partition_by=[c.customer_id, c.purpose, c.channel], order_by=[c.at.desc(), c.id.desc()])
+    words = (
+        select(c.customer_id.label("subject"), c.purpose, c.state, c.at, place.label("place"))
+        .where(horizon.of(c, at=c.at, subject=c.customer_id))
+        .subquery("words")
+    )
+    return select(words.c.subject, words.c.purpose, words.c.state, words.c.at).where(words.c.place == 1)
+
+
+consented = facts.fed_by("consented", _words, newest="newest_consent_at")
+consented.last("newest_consent_at", Instant(), lambda e: e.at)
+# How many channels: one granted word is enough to be contactable, and a withdrawal must leave the others standing.
+consented.count(
+    "marketing_granted", lambda e: and_(e.purpose == ConsentPurpose.MARKETING.value, e.state == ConsentState.GRANTED.value)
+)
+
+
+def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> None:
+    """Take one new event into its customer's facts; the event must be stored, and its customer locked."""
+    org = literal(work.org.id, Key())
+    event = Horizon(org, event=literal(event_id, Key()))
+    if not work.session.execute(facts.folded(stream, event, literal(customer_id, Key()))).rowcount:  # type: ignore[attr-defined]
+        rebuild(work, stream, [customer_id])
+
+
+def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
+    """Recompute what one stream says of these customers, from all its events; they must be locked."""
+    if customer_ids:
+        work.session.execute(facts.rebuilt(stream, Horizon(literal(work.org.id, Key()), among=_in(customer_ids))))
+
+
+def rebuild_all(work: Work) -> int:
+    """Recompute every row of the organisation; returns how many customers there are."""
+    for stream in facts.streams.values():
+        work.session.execute(facts.rebuilt(stream, Horizon(literal(work.org.id, Key()))))
+    table = facts.table
+    return work.session.execute(select(func.count()).select_from(table).where(table.c.org_id == work.org.id)).scalar_one()
+
+
+def verify(work: Work) -> dict[UUID, list[str]]:
+    """Customers whose stored facts differ from what their events say, and which facts do. None, unless something is broken."""
+    wrong: dict[UUID, list[str]] = {}
+    for stream in facts.streams.values():
+        for row in work.session.execute(facts.differing(stream, Horizon(literal(work.org.id, Key())))):
+            named = row._mapping
+            wrong.setdefault(row.subject, []).extend(fact.key for fact in stream.facts if named[fact.key])
+    return wrong
+
+
+def _in(customer_ids: Collection[UUID]) -> Any:
+    def among(subject: ColumnElement[Any]) -> ColumnElement[bool]:
+        return subject.in_(list(customer_ids))
+
+    return among

@@ -1,0 +1,33 @@
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import 'graphiql/setup-workers/vite';
+import { createRoot } from 'react-dom/client';
+
+import '@graphiql/plugin-explorer/style.css';
+import 'graphiql/style.css';
+import './page.css';
+
+const examples = import.meta.glob('./examples/*.graphql', { query: '?raw', import: 'default', eager: true });
+
+// A comment, not a value: a server opened to its own machine asks for no key, and would refuse a made-up one.
+const headers = `{
+  // "Authorization": "Bearer gx_..."
+}
+`;
+
+createRoot(document.getElementById('graphiql')).render(
+  <GraphiQL
+    fetcher={createGraphiQLFetcher({ url: '/graphql' })}
+    plugins={[HISTORY_PLUGIN, explorerPlugin()]}
+    defaultTabs={Object.values(examples).map((query) => ({ query, headers }))}
+    defaultHeaders={headers}
+    defaultEditorToolsVisibility="headers"
+    shouldPersistHeaders={false}
+    showPersistHeadersSettings={false}
+    schemaDescription
+    inputValueDeprecation
+  >
+    <GraphiQL.Logo>Guanxi</GraphiQL.Logo>
+  </GraphiQL>,
+);

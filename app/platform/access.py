@@ -1,0 +1,149 @@
+"""Whose data, and who is asking: organisations, API keys, scopes, the caller."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from iso4217 import Currency
+from sqlalchemy import CheckConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.platform.database import STRICT, Base
+from app.platform.ids import new_id
+from app.platform.refusals import Forbidden, OperatorError, Unauthenticated
+
+SCOPES = ("read", "write", "admin")
+_KEY_PREFIX = "gx"
+
+
+class Organization(Base):
+    __tablename__ = "organizations"
+    __table_args__ = (CheckConstraint("length(name) BETWEEN 1 AND 200", name="name"), {"info": {"global": True}, **STRICT})
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    time_zone: Mapped[str]
+    currency: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A credential. Looked up before the organisation is known, hence not owned by one in its key."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = ({"info": {"global": True}, **STRICT},)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    org_id: Mapped[UUID] = mapped_column(index=True)
+    secret_hash: Mapped[str]
+    scopes: Mapped[str]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Org:
+    """What every request needs to know of its organisation."""
+
+    id: UUID
+    name: str
+    time_zone: str
+    currency: str
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @cached_property
+    def exponent(self) -> int:
+        return exponent_of(self.currency)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks. `key_id` is None for the command line and for an open loopback server."""
+
+    org: Org
+    scopes: frozenset[str]
+    key_id: UUID | None = None
+
+    def require(self, scope: str) -> None:
+        if scope not in self.scopes:
+            raise Forbidden(f"This needs a key with the scope {scope!r}.")
+
+
+def exponent_of(currency: str) -> int:
+    """Decimals of an ISO 4217 currency: EUR 2, JPY 0, KWD 3. Raises ValueError for what is none."""
+    exponent = Currency(currency).exponent
+    return exponent if exponent is not None else 2
+
+
+def create_organization(session: Session, name: str, time_zone: str, currency: str, now: datetime) -> Org:
+    """A new organisation without policy or keys; raises OperatorError for a name, zone or currency that is none."""
+    name = name.strip()
+    if not 1 <= len(name) <= 200:
+        raise OperatorError("An organisation's name has 1 to 200 characters.")
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise OperatorError(f"{time_zone!r} is not a time zone of the IANA database, like Europe/Paris.") from None
+    try:
+        exponent_of(currency)
+    except ValueError:
+        raise OperatorError(f"{currency!r} is not a currency code of ISO 4217, like EUR.") from None
+    row = Organization(id=new_id(), name=name, time_zone=time_zone, currency=currency, created_at=now)
+    session.add(row)
+    session.flush()
+    return _org(row)
+
+
+def organization(session: Session, org_id: UUID) -> Org | None:
+    row = session.get(Organization, org_id)
+    return _org(row) if row else None
+
+
+def organizations(session: Session) -> list[Org]:
+    """All of them, oldest first."""
+    return [_org(row) for row in session.scalars(select(Organization).order_by(Organization.id))]
+
+
+def create_key(session: Session, org_id: UUID, scopes: list[str], now: datetime) -> str:
+    """The whole key, which is shown this once: only a hash of its secret is kept (random 256 bits need no slow hash)."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise OperatorError(f"Scopes are {', '.join(SCOPES)}" + (f"; not {', '.join(unknown)}." if unknown else "."))
+    secret = secrets.token_urlsafe(32)
+    row = ApiKey(id=new_id(), org_id=org_id, secret_hash=_hash(secret), scopes=",".join(scopes), created_at=now)
+    session.add(row)
+    session.flush()
+    return f"{_KEY_PREFIX}_{row.id.hex}_{secret}"
+
+
+def caller_of(session: Session, key: str) -> Caller:
+    """Who holds this key. Raises Unauthenticated alike for a malformed, unknown, revoked or wrong one."""
+    prefix, _, rest = key.partition("_")
+    key_id, _, secret = rest.partition("_")
+    try:
+        row = session.get(ApiKey, UUID(hex=key_id)) if prefix == _KEY_PREFIX and len(key_id) == 32 else None
+    except ValueError:
+        row = None
+    known = hmac.compare_digest(row.secret_hash if row else "", _hash(secret))
+    if row is None or not known or row.revoked_at is not None:
+        raise Unauthenticated("This API key is not known.")
+    org = organization(session, row.org_id)
+    if org is None:
+        raise Unauthenticated("This API key is not known.")
+    return Caller(org, frozenset(row.scopes.split(",")), row.id)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _org(row: Organization) -> Org:
+    return Org(row.id, row.name, row.time_zone, row.currency)

@@ -1,0 +1,193 @@
+"""Where rows live: the table base, the column types that both databases hold alike, and the engine."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Text,
+    Uuid,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import SmallInteger, TypeDecorator, TypeEngine
+
+from app.platform.refusals import OperatorError
+from app.platform.tenancy import every_statement_names_the_organisation
+
+# A worker that waits longer than this for another writer gives up: the caller retries, nothing is half done.
+LOCK_SECONDS = 5
+INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Key(TypeDecorator[UUID]):
+    """A UUID: PostgreSQL's own type; 32 lower-case hex digits in SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value.hex if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return UUID(hex=value) if isinstance(value, str) else value
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant in UTC: timestamptz in PostgreSQL; text of fixed width in SQLite, which sorts as time does."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else instant_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if isinstance(value, str):
+            return datetime.strptime(value, INSTANT_FORMAT).replace(tzinfo=UTC)
+        return value.astimezone(UTC) if value is not None else None
+
+
+class Words(TypeDecorator[str]):
+    """Text that sorts by code point on both databases, whatever locale the server was made with."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+
+def instant_text(value: datetime) -> str:
+    """As stored in SQLite and printed everywhere: UTC, six fraction digits, Z."""
+    # strftime does not pad years before 1000, and text must sort as time does.
+    value = value.astimezone(UTC)
+    return f"{value.year:04d}-{value:%m-%dT%H:%M:%S.%fZ}"
+
+
+# STRICT tables know five type names; these are the ones SQLAlchemy would spell otherwise.
+@compiles(Boolean, "sqlite")
+@compiles(BigInteger, "sqlite")
+@compiles(SmallInteger, "sqlite")
+def _whole_number(*_: Any, **__: Any) -> str:
+    return "INTEGER"
+
+
+CONSTRAINT_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Every row. Its organisation leads every key."""
+
+    metadata = MetaData(naming_convention=CONSTRAINT_NAMES)
+    type_annotation_map = {  # noqa: RUF012 - read once by SQLAlchemy
+        UUID: Key,
+        datetime: Instant,
+        str: Words,
+        int: BigInteger,
+        bool: Boolean,
+    }
+
+
+class Owned(Base):
+    """A row of one organisation."""
+
+    __abstract__ = True
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+STRICT = {"sqlite_strict": True}
+
+
+def connect(url: str, *, statement_seconds: float | None = None) -> Engine:
+    """An engine for the URL of GUANXI_DATABASE_URL; raises OperatorError when the URL is not one of ours."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise OperatorError("GUANXI_DATABASE_URL is not a database URL.") from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _connect_sqlite(url)
+    if backend == "postgresql":
+        options = "-c plan_cache_mode=force_generic_plan -c jit=off -c lock_timeout=5s -c timezone=UTC"
+        if statement_seconds:
+            options += f" -c statement_timeout={int(statement_seconds * 1000)}"
+        engine = create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+            hide_parameters=True,
+            connect_args={"options": options},
+        )
+        event.listen(engine, "before_execute", every_statement_names_the_organisation)
+        return engine
+    raise OperatorError("GUANXI_DATABASE_URL must be of SQLite or PostgreSQL.")
+
+
+def _connect_sqlite(url: str) -> Engine:
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        # The driver's own BEGIN is deferred: two readers that both want to write would deadlock. We begin ourselves.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {LOCK_SECONDS * 1000}",
+            "cache_size = -65536",
+            "mmap_size = 268435456",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "before_execute", every_statement_names_the_organisation)
+    return engine
+
+
+Binder = Callable[[Any], Any]
+
+
+def binder(kind: TypeEngine[Any], dialect: Dialect) -> Binder:
+    """Turns a Python value into what this database's driver takes for that type."""
+    processor = kind.dialect_impl(dialect).bind_processor(dialect)
+    return processor or (lambda value: value)
+
+
+__all__ = ["STRICT", "Base", "Binder", "Instant", "Integer", "Key", "Owned", "Words", "binder", "connect", "instant_text"]

@@ -1,0 +1,51 @@
+"""Public ids: three letters, an underscore, a UUIDv7 without dashes, and below an asOf the instant it was read at."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import uuid_utils.compat
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})(?:@(-?[0-9]{1,18}))?", re.ASCII)
+
+
+def new_id() -> UUID:
+    """A UUIDv7: made here, not by the database, and in order of creation."""
+    return uuid_utils.compat.uuid7()
+
+
+def microseconds(instant: datetime) -> int:
+    """Since 1970, as whole numbers: what ids and cursors carry."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class PublicId:
+    """An id as clients hold it. `at`: the instant of the asOf it was read under."""
+
+    prefix: str
+    key: UUID
+    at: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"{self.prefix}_{self.key.hex}" + (f"@{microseconds(self.at)}" if self.at else "")
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicId | None":
+        """None for anything that we cannot have issued."""
+        found = _FORM.fullmatch(text)
+        if not found:
+            return None
+        prefix, key, at = found.groups()
+        try:
+            return cls(prefix, UUID(hex=key), EPOCH + timedelta(microseconds=int(at)) if at else None)
+        except OverflowError:
+            return None
+
+
+def key_of(text: str, prefix: str) -> UUID | None:
+    """The row behind a live id of that kind; None for malformed, another kind's, or one that carries an instant."""
+    public = PublicId.parse(text)
+    return public.key if public and public.prefix == prefix and public.at is None else None

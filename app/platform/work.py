@@ -1,0 +1,89 @@
+"""One transaction's work: the session, the caller, the clock, and the trail it leaves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import RLock
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Engine, insert
+from sqlalchemy.orm import Session
+
+from app.platform.access import Caller, Org
+from app.platform.audit import AuditEntry
+from app.platform.database import Base
+from app.platform.days import local_day
+from app.platform.ids import new_id
+
+Row = TypeVar("Row", bound=Base)
+
+# SQLite has one writer; waiting in a queue of this process is fairer, and quicker, than its own busy loop.
+_one_writer = RLock()
+
+
+@dataclass
+class Work:
+    """What an action is given. `now` is the request's clock, bound once; nothing below calls another."""
+
+    session: Session
+    caller: Caller
+    now: datetime
+
+    @property
+    def org(self) -> Org:
+        return self.caller.org
+
+    @property
+    def today(self) -> int:
+        return local_day(self.now, self.org.zone)
+
+    def add(self, row: Row) -> Row:
+        self.session.add(row)
+        return row
+
+    def insert(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
+        """Many rows at once, each with its organisation."""
+        if rows:
+            self.session.execute(insert(table), [{"org_id": self.org.id, **row} for row in rows])
+
+    def announce(self, event: str, *subjects: str, detail: str | None = None) -> None:
+        """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public ids."""
+        self.insert(
+            AuditEntry,
+            [
+                {
+                    "id": new_id(),
+                    "at": self.now,
+                    "key_id": self.caller.key_id,
+                    "event": event,
+                    "subject": subject,
+                    "detail": detail,
+                }
+                for subject in subjects
+            ],
+        )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A writing session: committed when the block ends, undone whole when it raises."""
+    if engine.dialect.name == "sqlite":
+        with _one_writer, Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    else:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+@contextmanager
+def work(engine: Engine, caller: Caller, now: datetime) -> Iterator[Work]:
+    """One unit of work of that caller."""
+    with transaction(engine) as session:
+        yield Work(session, caller, now)
+
+
+def operator(org: Org, key_id: UUID | None = None) -> Caller:
+    """The command line acts for the organisation with every scope."""
+    return Caller(org, frozenset({"read", "write", "admin"}), key_id)

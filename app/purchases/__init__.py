@@ -1,0 +1,1 @@
+"""What customers bought and returned, in whatever currency."""

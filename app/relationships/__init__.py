@@ -1,0 +1,1 @@
+"""How close a customer is to us: buyer, customer, client, partner."""

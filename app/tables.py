@@ -1,0 +1,11 @@
+"""Every capability's tables and facts, imported so that the metadata is whole."""
+
+import app.customers.facts
+import app.platform.audit
+import app.platform.idempotency
+import app.purchases.facts
+import app.scores.tables
+import app.touchpoints.facts  # noqa: F401
+from app.platform.database import Base
+
+metadata = Base.metadata

@@ -1,0 +1,1 @@
+"""Every contact with a customer, on any channel, by either side."""
