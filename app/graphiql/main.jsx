@@ -1,6 +1,6 @@
 import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
-import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { GraphiQL } from 'graphiql';
 import 'graphiql/setup-workers/vite';
 import { createRoot } from 'react-dom/client';
 
@@ -16,10 +16,13 @@ const headers = `{
 }
 `;
 
+// Without the history plugin: it keeps the headers, and so the key, in the browser's storage.
+const plugins = [explorerPlugin()];
+
 createRoot(document.getElementById('graphiql')).render(
   <GraphiQL
     fetcher={createGraphiQLFetcher({ url: '/graphql' })}
-    plugins={[HISTORY_PLUGIN, explorerPlugin()]}
+    plugins={plugins}
     defaultTabs={Object.values(examples).map((query) => ({ query, headers }))}
     defaultHeaders={headers}
     defaultEditorToolsVisibility="headers"
