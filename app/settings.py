@@ -1,0 +1,59 @@
+"""What the environment says, read once and passed down."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from uuid import UUID
+
+from app.platform.ids import key_of
+from app.platform.refusals import OperatorError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_OPEN_ORG, GUANXI_TEST_CLOCK.
+
+    `open_org`: the organisation that a server bound to loopback serves without a key; None demands a key.
+    `test_clock`: requests may set their own clock.
+    """
+
+    database_url: str = "sqlite:///./guanxi.db"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    open_org: UUID | None = None
+    test_clock: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Raises OperatorError for a value that cannot be meant."""
+
+        def said(name: str, default: str) -> str:
+            return environment.get(f"GUANXI_{name}") or default
+
+        port = said("PORT", str(cls.port))
+        if not port.isdecimal() or not 0 <= int(port) <= 65535:
+            raise OperatorError("GUANXI_PORT is a number from 0 to 65535.")
+        open_org = said("OPEN_ORG", "")
+        settings = cls(
+            database_url=said("DATABASE_URL", cls.database_url),
+            host=said("HOST", cls.host),
+            port=int(port),
+            open_org=key_of(open_org, "org") if open_org else None,
+            test_clock=said("TEST_CLOCK", "0") == "1",
+        )
+        if open_org and settings.open_org is None:
+            raise OperatorError("GUANXI_OPEN_ORG is an organisation's id, like org_ and 32 hex digits.")
+        if settings.open_org and not is_loopback(settings.host):
+            raise OperatorError("A server without keys is bound to this machine alone: 127.0.0.1, ::1 or localhost.")
+        return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to it."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
