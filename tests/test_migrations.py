@@ -68,10 +68,9 @@ def test_a_database_of_a_newer_release_is_left_alone(engine: Engine) -> None:
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_sqlite_holds_columns_to_their_types(engine: Engine) -> None:
     with engine.connect() as connection:
-        strict = dict(
-            connection.exec_driver_sql("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").all()
-        )
-    assert {strict[table.name] for table in metadata.sorted_tables} == {1}
+        listed = connection.exec_driver_sql("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
+        strict = {name for name, is_strict in listed if is_strict}
+    assert names(metadata.sorted_tables) <= strict
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
@@ -86,11 +85,8 @@ def test_postgresql_sorts_text_by_code_point(engine: Engine) -> None:
 
 @pytest.mark.parametrize("table", OWNED, ids=lambda table: table.name)
 def test_the_organisation_leads_every_key(table: Table) -> None:
-    keys = [
-        table.primary_key,
-        *(c for c in table.constraints if isinstance(c, (UniqueConstraint, ForeignKeyConstraint))),
-    ]
-    keys += [index for index in table.indexes if index.unique]
+    keys: list[Any] = [table.primary_key, *(index for index in table.indexes if index.unique)]
+    keys += [part for part in table.constraints if isinstance(part, (UniqueConstraint, ForeignKeyConstraint))]
     for key in keys:
         assert next(iter(key.columns)).name == "org_id", key
     for foreign in table.foreign_key_constraints:
@@ -107,7 +103,7 @@ def described(engine: Engine) -> dict[str, Any]:
     inspector = inspect(engine)
 
     def of(table: str) -> dict[str, list[str]]:
-        kinds = {
+        kinds: dict[str, list[Any]] = {
             "columns": inspector.get_columns(table),
             "checks": inspector.get_check_constraints(table),
             "unique": inspector.get_unique_constraints(table),

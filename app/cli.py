@@ -1,0 +1,289 @@
+"""The command line: each command works on the database of GUANXI_DATABASE_URL and says in one line what it did.
+
+What was expected to go wrong is one plain sentence on stderr and an exit with 1. Modules are imported where they are
+used, so that `guanxi --help` is quick.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.platform.refusals import OperatorError, Refused
+from app.settings import Settings, is_loopback
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from app.platform.access import Org
+
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+class _Plain(click.Group):
+    """Says an expected no as a sentence; anything else is a bug, and stays an exception."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (OperatorError, Refused) as error:
+            click.echo(str(error), err=True)
+            raise click.exceptions.Exit(1) from None
+
+
+@click.group(cls=_Plain)
+@click.version_option(package_name="guanxi", message="%(version)s")
+def main() -> None:
+    """Guanxi: customers, what they bought, how close they are, and why."""
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to date."""
+    from app.platform.migrations import upgrade
+
+    with _database(as_it_is=True) as engine:
+        upgrade(engine)
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", envvar="GUANXI_HOST", show_default=True)
+@click.option("--port", default=8000, envvar="GUANXI_PORT", type=click.IntRange(1, 65535), show_default=True)
+@click.option("--workers", default=1, type=click.IntRange(1, 64), show_default=True, help="How many processes.")
+@click.option("--open", "keyless", is_flag=True, help="Without keys; the default while there is one organisation.")
+@click.option("--org", "org_id", envvar="GUANXI_OPEN_ORG", help="The organisation to serve without keys.")
+def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None) -> None:
+    """Serve the API: to this machine alone unless told otherwise, and without keys only there."""
+    import uvicorn
+
+    with _database() as engine:
+        org = _served_without_keys(engine, host, keyless, org_id)
+    _check_free(host, port)
+    os.environ.update(GUANXI_HOST=host, GUANXI_PORT=str(port), GUANXI_OPEN_ORG=_id(org) if org else "")
+    whom = f"without keys, as {org.name}" if org else "to those who hold a key"
+    click.echo(f"Serving http://{f'[{host}]' if ':' in host else host}:{port}/graphql {whom}.")
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="auto",  # uvloop, wherever there is one
+        http="httptools",
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+    )
+
+
+@main.command()
+def demo() -> None:
+    """Make a demonstration organisation, with customers and what happened with them."""
+    from app.demo import fill
+
+    with _database() as engine:
+        click.echo(fill(engine, _now()))
+
+
+@main.command("schema")
+def print_schema() -> None:
+    """Print the GraphQL schema."""
+    from schema import schema
+
+    click.echo(schema.as_str())
+
+
+@main.group()
+def org() -> None:
+    """Organisations."""
+
+
+@org.command("create")
+@click.argument("name")
+@click.option("--time-zone", required=True, help="Of its calendar days, like Europe/Paris.")
+@click.option("--currency", required=True, help="The one that it reports in, like EUR.")
+def org_create(name: str, time_zone: str, currency: str) -> None:
+    """Make an organisation with the default policy, and print its id."""
+    from app.platform.access import create_organization
+    from app.platform.work import Work, operator, transaction
+    from app.scores.actions import first_policy
+
+    with _database() as engine, transaction(engine) as session:
+        made = create_organization(session, name, time_zone, currency, now := _now())
+        first_policy(Work(session, operator(made), now))
+    click.echo(_id(made))
+
+
+@main.group()
+def key() -> None:
+    """API keys."""
+
+
+@key.command("create")
+@click.option("--org", "org_id", required=True)
+@click.option("--scopes", required=True, help="Of read, write and admin, like read,write.")
+def key_create(org_id: str, scopes: str) -> None:
+    """Make a key, and print it: this once."""
+    from app.platform.access import create_key
+    from app.platform.work import transaction
+
+    with _database() as engine, transaction(engine) as session:
+        (owner,) = _orgs(engine, org_id)
+        made = create_key(session, owner.id, [scope.strip() for scope in scopes.split(",")], _now())
+    click.echo(made)
+
+
+@main.group()
+def rates() -> None:
+    """Exchange rates."""
+
+
+@rates.command("import")
+@click.argument("file", type=_FILE)
+def rates_import(file: Path) -> None:
+    """Take in the rates of a file (date, base, quote, rate), and convert the purchases that wait for one."""
+    import csv
+
+    from app.platform.work import operator, transaction, work
+    from app.purchases.rates import convert_waiting, import_rates
+
+    converted = 0
+    with _database() as engine:
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines, transaction(engine) as session:
+                taken = import_rates(session, csv.DictReader(lines), _now())
+        except (UnicodeDecodeError, csv.Error):
+            raise OperatorError("The file is not CSV in UTF-8.") from None
+        for one in _orgs(engine, None):
+            with work(engine, operator(one), _now()) as each:
+                converted += convert_waiting(each)
+    click.echo(f"Took in {_counted(taken, 'rate')}, and converted {_counted(converted, 'purchase')} that waited.")
+
+
+@main.group()
+def facts() -> None:
+    """What is stored of each customer, which is always what the events say."""
+
+
+@facts.command()
+@click.option("--org", "org_id", help="Of this organisation alone.")
+@click.pass_context
+def verify(ctx: click.Context, org_id: str | None) -> None:
+    """Compare the stored facts with the events; exits 1 when they differ."""
+    from app.customers.facts import verify
+    from app.platform.work import operator, work
+
+    customers, keys = 0, set[str]()
+    with _database() as engine:
+        orgs = _orgs(engine, org_id)
+        for one in orgs:
+            with work(engine, operator(one), _now()) as each:
+                wrong = verify(each)
+            customers += len(wrong)
+            keys.update(*wrong.values())
+    if customers:
+        click.echo(
+            f"The facts of {_counted(customers, 'customer')} differ from the events, in {', '.join(sorted(keys))}."
+        )
+        ctx.exit(1)
+    click.echo(f"The stored facts are what the events say, in {_counted(len(orgs), 'organisation')}.")
+
+
+@facts.command()
+@click.option("--org", "org_id", help="Of this organisation alone.")
+def rebuild(org_id: str | None) -> None:
+    """Make the stored facts again, from the events."""
+    from app.customers.facts import rebuild_all
+    from app.platform.work import operator, work
+
+    customers = 0
+    with _database() as engine:
+        for one in _orgs(engine, org_id):
+            with work(engine, operator(one), _now()) as each:
+                customers += rebuild_all(each)
+    click.echo(f"Made the facts of {_counted(customers, 'customer')} again.")
+
+
+@contextmanager
+def _database(*, as_it_is: bool = False) -> Iterator["Engine"]:
+    """The database, up to date unless it is taken as it is; what it says of itself becomes a sentence."""
+    from sqlalchemy.exc import DBAPIError, OperationalError
+
+    from app.platform.database import connect
+    from app.platform.migrations import Standing, standing
+
+    engine = connect(Settings.from_environment().database_url)
+    try:
+        try:
+            behind = standing(engine) is Standing.BEHIND
+        except DBAPIError:
+            raise OperatorError("The database of GUANXI_DATABASE_URL cannot be opened.") from None
+        if behind and not as_it_is:
+            raise OperatorError("The database is not up to date: run guanxi migrate.")
+        yield engine
+    except OperationalError:
+        raise OperatorError("The database is busy, full or gone; what was under way is undone. Try again.") from None
+    finally:
+        engine.dispose()
+
+
+def _orgs(engine: "Engine", org_id: str | None) -> "list[Org]":
+    """The organisation of that id, or all of them."""
+    from sqlalchemy.orm import Session
+
+    from app.platform.access import organizations
+
+    with Session(engine.execution_options(reading=True)) as session:
+        found = organizations(session)
+    if org_id is None:
+        return found
+    named = [each for each in found if _id(each) == org_id]
+    if not named:
+        raise OperatorError(f"There is no organisation {org_id!r}.")
+    return named
+
+
+def _served_without_keys(engine: "Engine", host: str, keyless: bool, org_id: str | None) -> "Org | None":
+    """Nobody beyond this machine, and nobody by guessing."""
+    asked = keyless or org_id is not None
+    if not is_loopback(host):
+        if asked:
+            raise OperatorError("A server without keys is bound to this machine alone: 127.0.0.1, ::1 or localhost.")
+        return None
+    found = _orgs(engine, org_id)
+    if asked and not found:
+        raise OperatorError("There is no organisation yet: run guanxi demo, or guanxi org create.")
+    if asked and len(found) > 1:
+        raise OperatorError("There are several organisations: name one with --org.")
+    return found[0] if len(found) == 1 else None
+
+
+def _check_free(host: str, port: int) -> None:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(address)
+    except OSError:
+        raise OperatorError(f"Port {port} of {host} cannot be had: something else may be serving there.") from None
+
+
+def _id(org: "Org") -> str:
+    from app.platform.ids import PublicId
+
+    return str(PublicId("org", org.id))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

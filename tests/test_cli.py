@@ -1,0 +1,211 @@
+"""The command line says in one line what it did, and in one sentence what it could not do."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.cli import main
+from app.customers.facts import facts
+from app.customers.tables import Customer
+from app.platform.access import Org, caller_of, organizations
+from app.platform.ids import PublicId, new_id
+from app.platform.work import Work
+from app.purchases.tables import Purchase
+from app.scores.tables import Policy
+from app.settings import Settings
+from tests.conftest import NOW, Begin
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    """`run(url, "org", "create", "Shop", ...)`."""
+
+    def of(url: str, *arguments: str) -> Result:
+        # Serving writes these for its workers; the runner puts back what it was given.
+        environment = {"GUANXI_DATABASE_URL": url, "GUANXI_HOST": "", "GUANXI_PORT": "", "GUANXI_OPEN_ORG": ""}
+        return CliRunner(env=environment).invoke(main, arguments)
+
+    return of
+
+
+@pytest.fixture
+def guanxi(run: Run, database_url: str) -> Run:
+    """`guanxi("org", "create", "Shop", ...)` on the migrated database."""
+    return lambda *arguments: run(database_url, *arguments)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """What each server would have been started with."""
+    found: list[Settings] = []
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: found.append(Settings.from_environment()))
+    return found
+
+
+def said(result: Result) -> str:
+    """The one line of a command that did what it was told."""
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    assert result.stdout.count("\n") == 1
+    return result.stdout.strip()
+
+
+def regretted(result: Result) -> str:
+    """The one sentence of a command that could not."""
+    assert (result.exit_code, result.stdout) == (1, ""), result.output
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip()
+
+
+def printed(org: Org) -> str:
+    return str(PublicId("org", org.id))
+
+
+# ---------------------------------------------------------------------------------------------- the database
+
+
+def test_a_new_database_is_migrated_first(run: Run, empty_url: str) -> None:
+    create = ("org", "create", "Shop", "--time-zone", "Europe/Paris", "--currency", "EUR")
+    assert regretted(run(empty_url, *create)) == "The database is not up to date: run guanxi migrate."
+    assert said(run(empty_url, "migrate")) == "The database is up to date."
+    assert said(run(empty_url, "migrate")) == "The database is up to date."
+    assert said(run(empty_url, *create)).startswith("org_")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////nowhere/guanxi.db", "postgresql://127.0.0.1:1/guanxi", "mysql://127.0.0.1/guanxi", "guanxi"]
+)
+def test_a_database_that_cannot_be_had_is_one_sentence(run: Run, url: str) -> None:
+    for command in (["migrate"], ["facts", "verify"], ["serve"]):
+        assert "GUANXI_DATABASE_URL" in regretted(run(url, *command))
+
+
+def test_help_is_quick() -> None:
+    heavy = "import sys, app.cli; sys.exit(bool({'sqlalchemy', 'alembic', 'strawberry', 'uvicorn'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", heavy], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------------------------------------- organisations, keys
+
+
+def test_an_organisation_comes_with_its_policy(guanxi: Run, engine: Engine) -> None:
+    made = said(guanxi("org", "create", " Teahouse ", "--time-zone", "Asia/Tokyo", "--currency", "JPY"))
+    with Session(engine) as session:
+        (org,) = organizations(session)
+        policy = session.scalars(select(Policy).where(Policy.org_id == org.id)).one()
+    assert (made, org.name, org.time_zone, org.currency) == (printed(org), "Teahouse", "Asia/Tokyo", "JPY")
+    assert (policy.version, policy.monetary_cut_4) == (1, 2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "currency", "blamed"),
+    [(" ", "UTC", "EUR", "name"), ("A", "Mars", "EUR", "time zone"), ("A", "UTC", "XEU?", "currency")],
+)
+def test_an_organisation_that_cannot_be_is_not_made(
+    guanxi: Run, engine: Engine, name: str, zone: str, currency: str, blamed: str
+) -> None:
+    assert blamed in regretted(guanxi("org", "create", name, "--time-zone", zone, "--currency", currency))
+    with Session(engine) as session:
+        assert organizations(session) == []
+
+
+def test_a_key_opens_its_organisation(guanxi: Run, engine: Engine, org: Org) -> None:
+    key = said(guanxi("key", "create", "--org", printed(org), "--scopes", "read, write"))
+    with Session(engine) as session:
+        caller = caller_of(session, key)
+    assert (caller.org, sorted(caller.scopes)) == (org, ["read", "write"])
+    assert "not fly" in regretted(guanxi("key", "create", "--org", printed(org), "--scopes", "read,fly"))
+    for unknown in ("org_1", org.id.hex, f"org_{new_id().hex}"):
+        assert "no organisation" in regretted(guanxi("key", "create", "--org", unknown, "--scopes", "read"))
+
+
+# ---------------------------------------------------------------------------------------------- serving
+
+
+def test_the_only_organisation_is_served_here_without_keys(guanxi: Run, served: list[Settings], org: Org) -> None:
+    assert said(guanxi("serve", "--port", "48080")) == "Serving http://127.0.0.1:48080/graphql without keys, as Shop."
+    assert (served[0].open_org, served[0].host, served[0].port) == (org.id, "127.0.0.1", 48080)
+
+
+def test_everyone_else_needs_a_key(guanxi: Run, served: list[Settings], new_org: Callable[..., Org]) -> None:
+    said(guanxi("serve", "--port", "48080"))
+    assert "no organisation yet" in regretted(guanxi("serve", "--port", "48080", "--open"))
+    first = new_org()
+    said(guanxi("serve", "--port", "48080", "--host", "0.0.0.0"))
+    new_org("Second")
+    assert said(guanxi("serve", "--port", "48080")).endswith("to those who hold a key.")
+    assert [settings.open_org for settings in served] == [None, None, None]
+    assert "name one with --org" in regretted(guanxi("serve", "--port", "48080", "--open"))
+    said(guanxi("serve", "--port", "48080", "--open", "--org", printed(first)))
+    assert served[-1].open_org == first.id
+    assert "this machine alone" in regretted(guanxi("serve", "--host", "0.0.0.0", "--open", "--org", printed(first)))
+
+
+def test_a_port_that_is_taken_is_one_sentence(guanxi: Run, served: list[Settings], org: Org) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert str(port) in regretted(guanxi("serve", "--port", str(port)))
+    assert served == []
+
+
+# ---------------------------------------------------------------------------------------------- facts
+
+
+def test_facts_that_went_wrong_are_found_and_made_again(guanxi: Run, begin: Begin, org: Org) -> None:
+    with begin() as work:
+        a_customer(work, "Ada")
+        a_customer(work, "Ben")
+    assert said(guanxi("facts", "verify")) == "The stored facts are what the events say, in 1 organisation."
+    with begin() as work:
+        work.session.execute(
+            update(facts.table).where(facts.table.c.org_id == org.id).values(touchpoints=3, occasions=1)
+        )
+    wrong = guanxi("facts", "verify", "--org", printed(org))
+    assert wrong.exit_code == 1
+    assert wrong.stdout == "The facts of 2 customers differ from the events, in occasions, touchpoints.\n"
+    assert said(guanxi("facts", "rebuild")) == "Made the facts of 2 customers again."
+    said(guanxi("facts", "verify", "--org", printed(org)))
+
+
+# ---------------------------------------------------------------------------------------------- rates
+
+
+def test_rates_convert_what_waits_for_them(guanxi: Run, begin: Begin, tmp_path: Path) -> None:
+    with begin() as work:
+        customer = a_customer(work)
+        order = {"id": new_id(), "customer_id": customer, "purchased_at": NOW, "recorded_at": NOW, "local_day": 20_619}
+        money = {"currency": "USD", "exponent": 2, "gross_minor": 1000, "refunded_minor": 0}
+        work.insert(Purchase, [{**order, **money, "channel": "STORE", "promotional": False, "content_hash": ""}])
+    file = tmp_path / "rates.csv"
+    file.write_text("date,base,quote,rate\n2026-06-12,EUR,USD,1.25\n2026-06-12,EUR,JPY,170\n", encoding="utf-8")
+    assert said(guanxi("rates", "import", str(file))) == "Took in 2 rates, and converted 1 purchase that waited."
+    assert said(guanxi("rates", "import", str(file))) == "Took in 2 rates, and converted 0 purchases that waited."
+    with begin() as work:
+        assert work.session.scalars(select(Purchase.gross_reporting).where(Purchase.org_id == work.org.id)).one() == 800
+
+
+@pytest.mark.parametrize("content", [b"", b"date,base\n2026-01-01,EUR\n", b"\xff\xfe\x00", b'date\n"\x00\n'])
+def test_a_file_of_no_rates_is_one_sentence(guanxi: Run, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "rates.csv"
+    file.write_bytes(content)
+    assert regretted(guanxi("rates", "import", str(file)))
+
+
+def a_customer(work: Work, name: str = "Ada") -> UUID:
+    key = new_id()
+    plain: dict[str, Any] = {"version": 1, "kind": "PERSON", "attributes": "{}", "suppressed": False}
+    named = {"id": key, "name": name, "name_folded": name.lower(), "created_at": NOW, "updated_at": NOW}
+    work.insert(Customer, [{**plain, **named}])
+    work.session.execute(insert(facts.table).values(org_id=work.org.id, customer_id=key))
+    return key
