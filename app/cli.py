@@ -6,14 +6,15 @@ used, so that `guanxi --help` is quick.
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.platform.ids import PublicId
 from app.platform.refusals import OperatorError, Refused
 from app.settings import Settings, is_loopback
 
@@ -89,7 +90,7 @@ def demo() -> None:
     from app.demo import fill
 
     with _database() as engine:
-        click.echo(fill(engine, _now()))
+        click.echo(fill(engine, datetime.now(UTC)))
 
 
 @main.command("schema")
@@ -115,8 +116,9 @@ def org_create(name: str, time_zone: str, currency: str) -> None:
     from app.platform.work import Work, operator, transaction
     from app.scores.actions import first_policy
 
+    now = datetime.now(UTC)
     with _database() as engine, transaction(engine) as session:
-        made = create_organization(session, name, time_zone, currency, now := _now())
+        made = create_organization(session, name, time_zone, currency, now)
         first_policy(Work(session, operator(made), now))
     click.echo(_id(made))
 
@@ -136,8 +138,42 @@ def key_create(org_id: str, scopes: str) -> None:
 
     with _database() as engine, transaction(engine) as session:
         (owner,) = _orgs(engine, org_id)
-        made = create_key(session, owner.id, [scope.strip() for scope in scopes.split(",")], _now())
+        made = create_key(session, owner.id, [scope.strip() for scope in scopes.split(",")], datetime.now(UTC))
     click.echo(made)
+
+
+@main.group("import")
+def import_() -> None:
+    """Files of what happened elsewhere."""
+
+
+@import_.command("purchases")
+@click.argument("file", type=_FILE)
+@click.option("--org", "org_id", required=True)
+@click.option("--customer", required=True, help="The column of the customer's number.")
+@click.option("--at", required=True, help="The column of the day or instant.")
+@click.option("--quantity", required=True, help="The column of how many.")
+@click.option("--amount", required=True, help="The column of the line's total.")
+@click.option("--currency", required=True, help="What every amount is in, like EUR.")
+@click.option("--ref", help="The column of the purchase's own number, if there is one.")
+@click.option("--system", help="Where those numbers come from; left out: the names of their columns.")
+def import_purchases(file: Path, org_id: str, **columns: str) -> None:
+    """Record a purchase for each row of a .csv or .csv.gz file. Run again, it records what is missing."""
+    from app.bulk.purchases import Columns, import_purchases
+    from app.platform.work import operator
+
+    def progress(rows: int) -> None:
+        click.echo(f"\r{rows:,} rows ", nl=False, err=True)
+
+    with _database() as engine:
+        (owner,) = _orgs(engine, org_id)
+        shown = progress if sys.stderr.isatty() else None
+        report = import_purchases(engine, operator(owner), file, Columns(**columns), lambda: datetime.now(UTC), shown)
+    if shown:
+        click.echo(err=True)
+    refused = f"{report.refused:,} refused" + (f", see {file}.refused.csv" if report.refused else "")
+    done = f"{report.recorded:,} recorded, {report.already_there:,} already there, {refused}"
+    click.echo(f"{_counted(report.rows, 'row')}: {done}; {_counted(report.customers_created, 'new customer')}.")
 
 
 @main.group()
@@ -158,11 +194,11 @@ def rates_import(file: Path) -> None:
     with _database() as engine:
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines, transaction(engine) as session:
-                taken = import_rates(session, csv.DictReader(lines), _now())
+                taken = import_rates(session, csv.DictReader(lines), datetime.now(UTC))
         except (UnicodeDecodeError, csv.Error):
             raise OperatorError("The file is not CSV in UTF-8.") from None
         for one in _orgs(engine, None):
-            with work(engine, operator(one), _now()) as each:
+            with work(engine, operator(one), datetime.now(UTC)) as each:
                 converted += convert_waiting(each)
     click.echo(f"Took in {_counted(taken, 'rate')}, and converted {_counted(converted, 'purchase')} that waited.")
 
@@ -188,7 +224,7 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
         for one in orgs:
             # Read only: it may take long, and nobody who writes has to wait for it.
             with Session(engine.execution_options(reading=True)) as session:
-                wrong = verify(Work(session, operator(one), _now()))
+                wrong = verify(Work(session, operator(one), datetime.now(UTC)))
             customers += len(wrong)
             keys.update(*wrong.values())
     if customers:
@@ -209,32 +245,15 @@ def rebuild(org_id: str | None) -> None:
     customers = 0
     with _database() as engine:
         for one in _orgs(engine, org_id):
-            with work(engine, operator(one), _now()) as each:
+            with work(engine, operator(one), datetime.now(UTC)) as each:
                 customers += rebuild_all(each)
     click.echo(f"Made the facts of {_counted(customers, 'customer')} again.")
 
 
-@contextmanager
-def _database(*, as_it_is: bool = False) -> Iterator["Engine"]:
-    """The database, up to date unless it is taken as it is; what it says of itself becomes a sentence."""
-    from sqlalchemy.exc import DBAPIError, OperationalError
+def _database(*, as_it_is: bool = False) -> AbstractContextManager["Engine"]:
+    from app.platform.migrations import opened
 
-    from app.platform.database import connect
-    from app.platform.migrations import Standing, standing
-
-    engine = connect(Settings.from_environment().database_url)
-    try:
-        try:
-            behind = standing(engine) is Standing.BEHIND
-        except DBAPIError:
-            raise OperatorError("The database of GUANXI_DATABASE_URL cannot be opened.") from None
-        if behind and not as_it_is:
-            raise OperatorError("The database is not up to date: run guanxi migrate.")
-        yield engine
-    except OperationalError:
-        raise OperatorError("The database is busy, full or gone; what was under way is undone. Try again.") from None
-    finally:
-        engine.dispose()
+    return opened(Settings.from_environment().database_url, as_it_is=as_it_is)
 
 
 def _orgs(engine: "Engine", org_id: str | None) -> "list[Org]":
@@ -247,20 +266,17 @@ def _orgs(engine: "Engine", org_id: str | None) -> "list[Org]":
         found = organizations(session)
     if org_id is None:
         return found
-    named = [each for each in found if _id(each) == org_id]
-    if not named:
-        raise OperatorError(f"There is no organisation {org_id!r}.")
-    return named
+    if named := [each for each in found if _id(each) == org_id]:
+        return named
+    raise OperatorError(f"There is no organisation {org_id!r}.")
 
 
 def _served_without_keys(engine: "Engine", host: str, keyless: bool, org_id: str | None) -> "Org | None":
     """Nobody beyond this machine, and nobody by guessing."""
     asked = keyless or org_id is not None
-    if not is_loopback(host):
-        if asked:
-            raise OperatorError("A server without keys is bound to this machine alone: 127.0.0.1, ::1 or localhost.")
-        return None
-    found = _orgs(engine, org_id)
+    if asked and not is_loopback(host):
+        raise OperatorError("A server without keys is bound to this machine alone: 127.0.0.1, ::1 or localhost.")
+    found = _orgs(engine, org_id) if is_loopback(host) else []
     if asked and not found:
         raise OperatorError("There is no organisation yet: run guanxi demo, or guanxi org create.")
     if asked and len(found) > 1:
@@ -279,14 +295,8 @@ def _check_free(host: str, port: int) -> None:
 
 
 def _id(org: "Org") -> str:
-    from app.platform.ids import PublicId
-
     return str(PublicId("org", org.id))
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -178,6 +178,30 @@ def test_facts_that_went_wrong_are_found_and_made_again(guanxi: Run, begin: Begi
     said(guanxi("facts", "verify", "--org", printed(org)))
 
 
+# ---------------------------------------------------------------------------------------------- purchases
+
+
+def test_purchases_are_recorded_once(guanxi: Run, begin: Begin, org: Org, tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text("who,day,n,sum\nA1,2026-01-02,1,9.99\nA1,2026-02-03,2,20\nB2,2026-02-30,1,5\n", encoding="utf-8")
+    columns = ("--customer", "who", "--at", "day", "--quantity", "n", "--amount", "sum", "--currency", "EUR")
+    order = ("import", "purchases", str(file), "--org", printed(org), *columns)
+    aside = f"1 refused, see {file}.refused.csv"
+    assert said(guanxi(*order)) == f"3 rows: 2 recorded, 0 already there, {aside}; 1 new customer."
+    assert said(guanxi(*order)) == f"3 rows: 0 recorded, 2 already there, {aside}; 0 new customers."
+    assert Path(f"{file}.refused.csv").read_text(encoding="utf-8").count("\n") == 2
+    with begin() as work:
+        known = work.session.execute(select(facts.table).where(facts.table.c.org_id == org.id)).one()
+    assert (known.kept_orders, known.gross_minor) == (2, 2999)
+
+
+def test_a_file_without_the_columns_is_one_sentence(guanxi: Run, org: Org, tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text("who,day\n", encoding="utf-8")
+    columns = ("--customer", "who", "--at", "day", "--quantity", "n", "--amount", "sum", "--currency", "EUR")
+    assert "n, sum" in regretted(guanxi("import", "purchases", str(file), "--org", printed(org), *columns))
+
+
 # ---------------------------------------------------------------------------------------------- rates
 
 

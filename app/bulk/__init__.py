@@ -1,0 +1,1 @@
+"""Files of what happened elsewhere, taken in through the same actions as any other record."""

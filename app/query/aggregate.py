@@ -1,0 +1,148 @@
+"""The same measures, grouped: one row per combination of keys that occurs, and the row over everyone, in one statement.
+
+Averages are whole numbers of decimals too, rounded half away from zero once, so that both databases print them alike.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CTE, BigInteger, ColumnElement, case, func, select
+
+from app.query import sql
+from app.query.compile import Compiler
+from app.query.fact import constant
+from app.query.flow import Reading, Statement, read
+from app.query.kind import Exact, Fixed, Kind, Minor
+from app.query.page import kind_of
+from app.query.question import Groups, Told
+from app.query.shape import Shape
+from app.query.where import nodes_of, test
+
+Expression = ColumnElement[Any]
+AVERAGE_DECIMALS = 4
+
+
+def groups(statement: Statement, question: Groups, shape: Shape) -> Expression:
+    """The answer as one JSON text: rows (at most `groups_size`), all, and whether the rows are complete."""
+    nodes = sorted({_node(name) for name in [*_names(question.fields), *(order.node for order in question.order)] if "." in name})
+    rows = read(statement, shape, {*question.keys, *nodes, *nodes_of(question.where)})
+    tests = list(rows.tests)
+    if question.where is not None:
+        tests.append(test(statement, shape, rows, question.where))
+    keys = [rows[key] for key in question.keys]
+    totals = [total for node in nodes for total in _totals(node, func.count(rows[node]), *([rows[node]] * 3))]
+    each = select(*(key.label(f"key_{n}") for n, key in enumerate(keys)), func.count().label("members"), *totals)
+    grouped = each.select_from(rows.source).where(*tests).group_by(*keys).cte(statement.name("grouped"))
+    g = grouped.c
+    telling = _Telling(Compiler(statement), shape, question)
+    place = func.row_number().over(order_by=telling.order(g) or None).label("place")
+    placed = select(grouped, place).cte(statement.name("placed"))
+    known = [total for node in nodes for total in _totals(node, _sum(g[f"known_{node}"]), g[f"sum_{node}"], g[f"min_{node}"], g[f"max_{node}"])]
+    everyone = select(func.coalesce(_sum(g.members), constant(0)).label("members"), *known).cte(statement.name("everyone"))
+    size = statement.bind("groups_size")
+    return sql.template(sql.json_object((field.key, telling.field(field, placed, everyone, size)) for field in question.fields))
+
+
+def _totals(node: str, known: Expression, added: Expression, least: Expression, most: Expression) -> list[Any]:
+    return [
+        func.coalesce(known, constant(0)).label(f"known_{node}"),
+        _sum(added).label(f"sum_{node}"),
+        func.min(least).label(f"min_{node}"),
+        func.max(most).label(f"max_{node}"),
+    ]
+
+
+def _sum(value: Expression) -> Expression:
+    return sql.whole(func.sum(value))
+
+
+def _node(name: str) -> str:
+    return name.partition(".")[2]
+
+
+def _names(fields: Iterable[Told]) -> list[str]:
+    return [name for field in fields for name in [field.name, *_names(field.fields)]]
+
+
+@dataclass
+class _Telling:
+    """Writes the groups of one question."""
+
+    compiler: Compiler
+    shape: Shape
+    question: Groups
+
+    def order(self, g: Any) -> list[Any]:
+        """As asked, then by the keys."""
+        keys = [g[f"key_{n}"] for n in range(len(self.question.keys))]
+        clauses: list[Any] = []
+        for order in self.question.order:
+            for aim in keys if order.node == "keys" else [self.total(g, order.node)]:
+                clauses.append((aim.desc() if order.falls else aim.asc()).nulls_last())
+        return clauses + [key.asc().nulls_last() for key in keys]
+
+    def field(self, field: Told, placed: CTE, everyone: CTE, size: Expression) -> sql.Pattern:
+        keyed = bool(self.question.keys)
+        match field.name:
+            case "rows" if keyed:
+                text = sql.template(self.group(field, placed.c, keyed)).label("text")
+                ordered = select(text, placed.c.place).where(placed.c.place <= size).order_by(placed.c.place).subquery(f"rows_{field.key}")
+                joined = select(sql.Joined(ordered.c.text, ordered.c.place)).scalar_subquery()
+                return ["[", func.coalesce(joined, sql.text("")), "]"]
+            case "rows":
+                return ["[]"]
+            case "all":
+                return [select(sql.template(self.group(field, everyone.c, False))).select_from(everyone).scalar_subquery()]
+            case "complete" if keyed:
+                count = select(func.count()).select_from(placed).scalar_subquery()
+                return [sql.either_or(count <= size, sql.text("true"), sql.text("false"))]
+            case "complete":
+                return ["true"]
+            case _:
+                return [f'"{field.name}"']
+
+    def group(self, field: Told, columns: Any, keyed: bool) -> sql.Pattern:
+        return sql.json_object((leaf.key, self.leaf(leaf, columns, keyed)) for leaf in field.fields)
+
+    def leaf(self, leaf: Told, columns: Any, keyed: bool) -> sql.Pattern:
+        """`count`, `currency`, `object` (with fields), `key:<node>`, `<aggregate>.<node>`, or a name that is its own text."""
+        if leaf.name == "count":
+            return [sql.whole_text(columns.members)]
+        if leaf.name == "currency":
+            return ['"', self.compiler.statement.bind("currency", sql.Text()), '"']
+        if leaf.name == "object":
+            return self.group(leaf, columns, keyed)
+        if leaf.name.startswith("key:"):
+            node = leaf.name.removeprefix("key:")
+            if not keyed or node not in self.question.keys:
+                return ["null"]
+            return kind_of(self.shape, node)[0].json(columns[f"key_{self.question.keys.index(node)}"], True)
+        if "." in leaf.name:
+            value = self.total(columns, leaf.name)
+            if leaf.name.startswith("sum."):
+                value = func.coalesce(value, constant(0))
+            return self.compiler.printed(self.kind(leaf.name), Reading(columns, [], {}, {}), value, True)
+        return [f'"{leaf.name}"']
+
+    def kind(self, name: str) -> Kind:
+        """Whole numbers are printed as floating ones, with decimals where they are averaged; the rest keeps its own."""
+        kind = kind_of(self.shape, _node(name))[0]
+        if isinstance(kind, Minor | Fixed | Exact):
+            return kind
+        return Fixed(decimals=AVERAGE_DECIMALS)
+
+    def total(self, columns: Any, name: str) -> Expression:
+        aggregate, _, node = name.partition(".")
+        if name == "count":
+            members: Expression = columns.members
+            return members
+        decimals = 1 if isinstance(kind_of(self.shape, node)[0], Minor | Fixed | Exact) else 10**AVERAGE_DECIMALS
+        if aggregate in ("min", "max"):
+            return columns[f"{aggregate}_{node}"] * constant(decimals)
+        total: Expression = columns[f"sum_{node}"]
+        if aggregate == "sum":
+            return total
+        known = func.nullif(columns[f"known_{node}"], constant(0), type_=BigInteger())
+        mean = (func.abs(total) * constant(2 * decimals) + known) // (known * constant(2))
+        return case((total < constant(0), -mean), else_=mean)

@@ -1,0 +1,383 @@
+"""A question becomes one statement that returns its answer as JSON text.
+
+Every level of the selection is a common table expression at the root, never a nested subquery: SQLite before 3.46 gives up at the third level
+of nesting. A level is cut narrow first (ids, sort keys and what tests need), and what is shown is joined to those rows afterwards.
+
+    cut      the rows of the page, one more than asked, by id          (page.py, where.py)
+    wide     those rows with all that is shown of them                 (flow.py)
+    rows     each row's JSON, its children's joined to it by parent    (here)
+    joined   the texts of a parent's rows with commas between          (here)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, and_, func, lateral, select, true
+
+from app.query import sql
+from app.query.explain import Explainer
+from app.query.fact import constant
+from app.query.flow import Reading, Statement, read
+from app.query.kind import Id, Kind, Minor
+from app.query.page import SEARCH_RANK, beyond, cursor, ordering
+from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said, Where
+from app.query.shape import Shape
+from app.query.where import nodes_of, test
+
+Expression = ColumnElement[Any]
+Pattern = sql.Pattern
+
+
+@dataclass
+class Child:
+    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, and the pattern over their columns."""
+
+    sources: list[CTE]
+    on: str
+    pattern: Pattern
+
+
+class Compiler:
+    """Compiles the levels of one statement."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+
+    # -------------------------------------------------------------- levels
+
+    def page(self, many: Many, shape: Shape, parents: FromClause | None) -> Child:
+        """A connection: the rows of the page, per parent if there are any."""
+        cut = self._cut(many, shape, parents) if _shows_rows(many.fields) else None
+        counted = self._counted(many, shape, parents) if any(field.name == "totalCount" for field in many.fields) else None
+        joined = self._joined_page(many, shape, cut, parents is not None) if cut is not None else None
+        found = joined.c if joined is not None else None
+        pattern = sql.json_object(self._connection_field(field, many.page, found, counted) for field in many.fields)
+        return Child([made for made in (joined, counted) if made is not None], many.relation.parent if many.relation else "", pattern)
+
+    def _cut(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
+        page, statement = many.page, self.statement
+        order = [key.node for key in page.order]
+        rows = read(
+            statement,
+            shape,
+            nodes_of(many.where) | set(order) | ({many.relation.child} if many.relation else set()),
+            only=many.relation.only if many.relation else None,
+            extra=self._search(shape, page),
+        )
+        keys = [rows[node] for node in order]
+        tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
+        if many.where is not None:
+            tests.append(test(statement, shape, rows, many.where))
+        ordered = ordering(shape, page, keys, rows["id"])
+        near = select(rows["id"].label("id"), *(key.label(f"key_{n}") for n, key in enumerate(keys))).select_from(rows.source)
+        more = statement.bind(f"{page.path}_more")
+        name = statement.name("cut")
+        if parents is None or many.relation is None:
+            page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
+            place = func.row_number().over(order_by=self._again(shape, page, page_rows))
+            return select(page_rows.c.id, place.label("n")).cte(name)
+        mine = near.where(*tests, rows[many.relation.child] == parents.c.id).order_by(*ordered).limit(more).correlate(parents)
+        if statement.dialect == "postgresql":
+            each = lateral(mine, f"{name}_page")
+            place = func.row_number().over(partition_by=parents.c.id, order_by=self._again(shape, page, each))
+            return select(parents.c.id.label("parent"), each.c.id, place.label("n")).join_from(parents, each, true()).cte(name)
+        # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list of ids.
+        ids = mine.subquery(f"{name}_page")
+        listed = select(func.json_group_array(ids.c.id)).select_from(ids).correlate(parents).scalar_subquery()
+        each_id: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
+        return (
+            select(parents.c.id.label("parent"), each_id.c.value.label("id"), (each_id.c.key + constant(1)).label("n"))
+            .select_from(parents.join(each_id, true()))
+            .cte(name)
+        )
+
+    def _again(self, shape: Shape, page: Page, rows: Any) -> list[Any]:
+        return ordering(shape, page, [rows.c[f"key_{n}"] for n in range(len(page.order))], rows.c.id)
+
+    def _search(self, shape: Shape, page: Page) -> Any:
+        if page.search is None:
+            return None
+
+        def hits(row: Any) -> tuple[FromClause, Expression, dict[str, Expression]]:
+            found = shape.search(self.statement, page.search).cte(self.statement.name("hits"))  # type: ignore[misc]
+            return found, found.c.subject == row.id, {SEARCH_RANK: found.c.rank}
+
+        return hits
+
+    def _counted(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
+        """totalCount: the same tests, no page."""
+        relation = many.relation
+        rows = read(
+            self.statement,
+            shape,
+            nodes_of(many.where) | ({relation.child} if relation else set()),
+            only=relation.only if relation else None,
+            extra=self._search(shape, many.page),
+        )
+        tests = list(rows.tests)
+        if many.where is not None:
+            tests.append(test(self.statement, shape, rows, many.where))
+        total: Select[Any] = select(func.count().label("total")).select_from(rows.source).where(*tests)
+        if parents is not None and relation is not None:
+            parent = rows[relation.child]
+            total = total.add_columns(parent.label("parent")).where(parent.in_(select(parents.c.id))).group_by(parent)
+        return total.cte(self.statement.name("counted"))
+
+    def _joined_page(self, many: Many, shape: Shape, cut: CTE, nested: bool) -> CTE:
+        """Per parent: the texts of its rows, whether there are more, and the cursors of both ends."""
+        page, statement = many.page, self.statement
+        lists = [(field, [field.fields]) for field in many.fields if field.name == "nodes"]
+        lists += [
+            (field, [part.fields for part in field.parts if part.name == "node"]) for field in many.fields if field.name == "edges"
+        ]
+        with_cursor = _names_cursor(many.fields)
+        rows = self.level(
+            shape, cut, [items for _, each in lists for items in each], {"parent": "parent", "n": "n"} if nested else {"n": "n"}, page if with_cursor else None
+        )
+        parent = [rows.c.parent] if nested else []
+        place = constant(0) - rows.c.n if page.backward else rows.c.n
+        found = func.count().over(partition_by=parent or None)
+        # SQLite joins texts as rows come, so they come in order.
+        ordered = select(rows, place.label("place"), found.label("found")).order_by(*parent, "place").subquery(statement.name("ordered"))
+        o, size, taken = ordered.c, statement.bind(f"{page.path}_size"), 0
+        shown, results = o.n <= size, []
+        for field, each in lists:
+            texts = [o[f"json_{n}"] for n in range(taken, taken + len(each))]
+            taken += len(each)
+            text = texts[0] if field.name == "nodes" else sql.template(sql.json_object(_edge(field, texts, o)))
+            results.append(func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(f"list_{field.key}"))
+        results.append(sql.either(func.max(o.found) > size).label("more"))
+        if with_cursor:
+            results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
+            results.append(func.max(o.cursor).filter(o.n == sql.Least(o.found, size)).label("far"))
+        made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
+        return (made.group_by(o.parent) if nested else made).cte(statement.name("joined"))
+
+    def _connection_field(self, field: Paged, page: Page, joined: Any, counted: CTE | None) -> tuple[str, Pattern]:
+        if field.name == "totalCount":
+            return field.key, [sql.or_null(func.coalesce(sql.whole_text(counted.c.total), sql.text("0")), False)] if counted is not None else []
+        if field.name == "pageInfo":
+            return field.key, sql.json_object(_page_info(part, page, joined) for part in field.parts)
+        if field.name == "__typename":
+            return field.key, [f'"{field.said}"']
+        return field.key, ["[", func.coalesce(joined[f"list_{field.key}"], sql.text("")), "]"]
+
+    def rows(self, shape: Shape, rows: Rows, parents: FromClause) -> Child:
+        """All rows of a parent, as a plain list."""
+        relation, statement = rows.relation, self.statement
+        order = [(name.lstrip("-"), name.startswith("-")) for name in relation.order]
+        read_rows = self.level(
+            shape,
+            parents,
+            [rows.fields],
+            {"parent": "id"},
+            None,
+            joined_on=("id", relation.child),
+            only=relation.only,
+            keep=[name for name, _ in order],
+        )
+        falls = dict(order)
+        o = (
+            select(
+                read_rows.c.parent,
+                read_rows.c.json_0,
+                func.row_number()
+                .over(
+                    partition_by=read_rows.c.parent,
+                    order_by=[read_rows.c[f"kept_{name}"].desc() if falls[name] else read_rows.c[f"kept_{name}"].asc() for name, _ in order],
+                )
+                .label("place"),
+            )
+            .order_by(read_rows.c.parent, "place")
+            .subquery(statement.name("ordered"))
+        )
+        joined = select(o.c.parent, sql.Joined(o.c.json_0, o.c.place).label("list")).group_by(o.c.parent).cte(statement.name("joined"))
+        return Child([joined], relation.parent, ["[", func.coalesce(joined.c.list, sql.text("")), "]"])
+
+    def one(self, shape: Shape, one: One, parents: FromClause) -> Child:
+        """The row that a parent points to."""
+        pointing = parents.c[one.relation.parent]
+        ids = select(pointing.label("id")).where(pointing.is_not(None)).distinct().cte(self.statement.name("cut"))
+        rows = self.level(shape, ids, [one.fields], {}, None, only=one.relation.only, keep=["id"])
+        joined = select(rows.c.kept_id.label("parent"), rows.c.json_0).cte(self.statement.name("joined"))
+        return Child([joined], one.relation.parent, [func.coalesce(joined.c.json_0, sql.text("null"))])
+
+    # -------------------------------------------------------------- rows
+
+    def level(
+        self,
+        shape: Shape,
+        cut: FromClause,
+        selections: Sequence[Items],
+        passing: Mapping[str, str],
+        page: Page | None,
+        *,
+        joined_on: tuple[str, str] = ("id", "id"),
+        only: Any = None,
+        keep: Sequence[str] = (),
+    ) -> CTE:
+        """The rows of a cut with one JSON text per selection (json_0, ...), the cursor if a page is given, and nodes to keep (kept_...)."""
+        needs = Needs(shape)
+        for items in selections:
+            needs.of(items)
+        order = [key.node for key in page.order] if page else []
+        searching = page is not None and page.search is not None
+        reading = read(
+            self.statement,
+            shape,
+            needs.nodes | {*order, *keep},
+            cut=cut,
+            joined_on=joined_on,
+            passing=passing,
+            only=only,
+            what_ifs=needs.explainer.what_ifs,
+            extra=self._search(shape, page) if searching and page else None,
+        )
+        wide = self._wide(shape, reading)
+        children = {id(item): self._child(item, wide.source) for item in needs.children}
+        source: FromClause = wide.source
+        if needs.explainer.told:
+            source = source.join(self.statement.policy, true())
+        for child in children.values():
+            for made in child.sources:
+                source = source.outerjoin(made, made.c.parent == wide[child.on])
+        texts = [
+            sql.template(self.object(shape, items, wide, needs.explainer, children)).label(f"json_{n}") for n, items in enumerate(selections)
+        ]
+        if page is not None:
+            texts.append(cursor(self.statement, shape, page, [wide[node] for node in order], wide["id"]).label("cursor"))
+        texts += [wide[name].label(f"kept_{name}") for name in keep]
+        passed = [wide.passed[name].label(name) for name in passing]
+        return select(*passed, *texts).select_from(source).cte(self.statement.name(f"{shape.name}_rows"))
+
+    def _wide(self, shape: Shape, reading: Reading) -> Reading:
+        """What is shown, fenced off: the text of a row names a value more than once, and it is to be made once."""
+        if isinstance(reading.source, CTE):
+            return reading
+        columns = [expression.label(name) for name, expression in reading.passed.items()]
+        columns += [expression.label(node) for node, expression in sorted(reading.nodes.items())]
+        made = select(*columns).select_from(reading.source).where(*reading.tests).cte(self.statement.name(f"{shape.name}_wide"))
+        return Reading(made, [], {node: made.c[node] for node in reading.nodes}, {name: made.c[name] for name in reading.passed})
+
+    def _child(self, item: Any, parents: FromClause) -> Child:
+        shape: Shape = item.relation.target
+        if isinstance(item, Many):
+            return self.page(item, shape, parents)
+        if isinstance(item, One):
+            return self.one(shape, item, parents)
+        return self.rows(shape, item, parents)
+
+    def object(self, shape: Shape, items: Items, row: Reading, explainer: Explainer, children: dict[int, Child]) -> Pattern:
+        """The JSON object of a row, as the pattern of a template."""
+        return sql.json_object((item.key, self._value(shape, item, row, explainer, children)) for item in items)
+
+    def _value(self, shape: Shape, item: Any, row: Reading, explainer: Explainer, children: dict[int, Child]) -> Pattern:
+        match item:
+            case Field():
+                return self.printed(item.kind, row, row[item.node], item.nullable)
+            case Said():
+                return [self.statement.bind(item.json, sql.Text()) if item.parameter else item.json]
+            case Listed():
+                each = [self.printed(field.kind, row, row[field.node], field.nullable) for field in item.fields]
+                return ["[", *_separated(each), "]"]
+            case Part():
+                inner = self.object(shape, item.fields, row, explainer, children)
+                if item.unless is None:
+                    return inner
+                return [sql.either_or(row[item.unless].is_(None), sql.text("null"), sql.template(inner))]
+            case Explained():
+                return explainer.json(self, item, row)
+            case _:
+                return children[id(item)].pattern
+
+    def printed(self, kind: Kind, row: Reading, value: Expression, nullable: bool) -> Pattern:
+        """A value as JSON; ids with their prefix and instant, money with its currency's decimals."""
+        if isinstance(kind, Id):
+            named = [self.statement.bind("instant_suffix", sql.Text())] if self.statement.clock.named and not kind.live else []
+            pattern: Pattern = [f'"{kind.prefix}_', sql.KeyHex(value), *named, '"']
+            return [sql.either_or(value.is_(None), sql.text("null"), sql.template(pattern))] if nullable else pattern
+        if isinstance(kind, Minor):
+            text = self.said(kind, row, value)
+            return [sql.or_null(sql.text('"').concat(text).concat(sql.text('"')), True)] if nullable else ['"', text, '"']
+        return kind.json(value, nullable)
+
+    def said(self, kind: Kind, row: Reading, value: Expression) -> Expression:
+        """A value as it reads in a sentence."""
+        if isinstance(kind, Minor):
+            exponent = row[kind.exponent] if kind.exponent else self.statement.bind("exponent")
+            unit = row[kind.unit] if kind.unit else self.statement.bind("unit")
+            return sql.FixedText(value, exponent, unit)
+        return kind.text(value)
+
+
+class Needs:
+    """What the items of a level ask of its rows."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.nodes: set[str] = set()
+        self.children: list[Any] = []
+        self.explainer = Explainer(shape)
+
+    def of(self, items: Iterable[Any]) -> None:
+        for item in items:
+            match item:
+                case Field():
+                    self.nodes.add(item.node)
+                    if isinstance(item.kind, Minor) and item.kind.exponent:
+                        self.nodes |= {item.kind.exponent, item.kind.unit}
+                case Listed():
+                    self.of(item.fields)
+                case Part():
+                    self.nodes |= {item.unless} if item.unless else set()
+                    self.of(item.fields)
+                case Explained():
+                    self.nodes |= self.explainer.needs(item)
+                case One() | Rows() | Many():
+                    self.nodes.add(item.relation.parent)  # type: ignore[union-attr]
+                    self.children.append(item)
+
+
+
+def _separated(each: Iterable[Pattern]) -> Pattern:
+    return [part for place, pattern in enumerate(each) for part in ([","] if place else []) + pattern]
+
+
+def _edge(field: Paged, texts: list[Expression], o: Any) -> Iterable[tuple[str, Pattern]]:
+    nodes = iter(texts)
+    for part in field.parts:
+        if part.name == "node":
+            yield part.key, [next(nodes)]
+        elif part.name == "cursor":
+            yield part.key, ['"', o.cursor, '"']
+        else:
+            yield part.key, [f'"{part.said}"']
+
+
+def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
+    def text(name: str) -> Pattern:
+        return [func.coalesce(sql.text('"').concat(joined[name]).concat(sql.text('"')), sql.text("null"))]
+
+    more: Pattern = [sql.either_or(joined.more == constant(1), sql.text("true"), sql.text("false"))] if joined is not None else ["false"]
+    match part.name:
+        case "hasNextPage":
+            return part.key, more if not page.backward else ["true" if page.before is not None else "false"]
+        case "hasPreviousPage":
+            return part.key, more if page.backward else ["true" if page.after is not None else "false"]
+        case "startCursor":
+            return part.key, text("far" if page.backward else "near")
+        case "endCursor":
+            return part.key, text("near" if page.backward else "far")
+        case _:
+            return part.key, [f'"{part.said}"']
+
+
+def _shows_rows(fields: Iterable[Paged]) -> bool:
+    return any(field.name in ("nodes", "edges", "pageInfo") for field in fields)
+
+
+def _names_cursor(fields: Iterable[Paged]) -> bool:
+    return any(
+        part.name in ("cursor", "startCursor", "endCursor") for field in fields if field.name in ("edges", "pageInfo") for part in field.parts
+    )
+

@@ -1,0 +1,335 @@
+"""Rows of a shape with whatever is asked of them: columns, facts from their source, and measures in layers above.
+
+A layer is a common table expression that adds to the one below it the measures that need nothing higher. Each expression is so written once,
+however often it is used. A what-if is a few more columns of the same rows: `stage~an_order` is the stage measured over the facts as an order
+would leave them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import CTE, BindParameter, ColumnElement, FromClause, and_, bindparam, select, true
+from sqlalchemy.types import BigInteger, TypeEngine
+
+from app.platform.database import Instant, Key
+from app.query.fact import Horizon, constant
+from app.query.measure import Expression, Measure, Noted, Step
+from app.query.question import Clock
+from app.query.shape import Shape
+
+Resolve = Callable[[str], Expression]
+
+# The node that holds which rung of a ladder decided, as its place.
+DECIDING = "r:"
+
+
+class Row:
+    """What a rule is given as `c`: columns, facts and measures by attribute."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
+    def __getattr__(self, key: str) -> Expression:
+        return self._resolve(key)
+
+    def latest(self, key: str, size: int) -> list[Expression]:
+        return [self._resolve(f"{key}_{n}") for n in range(1, size + 1)]
+
+
+class Thresholds:
+    """What a rule is given as `p`: the policy in force, and the clock."""
+
+    def __init__(self, policy: FromClause, today: Expression, now: Expression) -> None:
+        self._policy = policy
+        self.today, self.now = today, now
+
+    def __getattr__(self, key: str) -> Expression:
+        return select(self._policy.c[key]).scalar_subquery()
+
+
+class Joined(Thresholds):
+    """The same where the policy is one of the sources: shorter, and as good once the rows are few."""
+
+    def __getattr__(self, key: str) -> Expression:
+        return self._policy.c[key]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """Facts or measures as some steps would leave them."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass
+class Statement:
+    """One statement in the making: its parameters, the policy and the clock."""
+
+    dialect: str
+    clock: Clock
+    policy: FromClause
+    parameters: dict[str, TypeEngine[Any]] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+
+    def bind(self, name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
+        type_ = type_ or BigInteger()
+        self.parameters[name] = type_
+        return bindparam(name, type_=type_)
+
+    @property
+    def org(self) -> BindParameter[Any]:
+        return self.bind("org", Key())
+
+    @property
+    def now(self) -> BindParameter[Any]:
+        return self.bind("now", Instant())
+
+    @property
+    def today(self) -> BindParameter[Any]:
+        return self.bind("today")
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.policy, self.today, self.now)
+
+    def name(self, stem: str) -> str:
+        """A name for a common table expression or an alias that no other has."""
+        self.names[stem] = self.names.get(stem, 0) + 1
+        return stem if self.names[stem] == 1 else f"{stem}_{self.names[stem]}"
+
+
+class Graph:
+    """How the nodes of a shape rest on each other, what-ifs included."""
+
+    def __init__(self, shape: Shape, what_ifs: Iterable[WhatIf] = ()) -> None:
+        self.shape = shape
+        self.what_ifs = {what_if.name: what_if for what_if in what_ifs}
+        self._needs: dict[str, frozenset[str]] = {}
+        self._changed: dict[str, dict[str, frozenset[str]]] = {}
+
+    def needs(self, node: str) -> frozenset[str]:
+        """The nodes that an expression names; none for what is stored."""
+        if node not in self._needs:
+            self._needs[node] = self._find_needs(node)
+        return self._needs[node]
+
+    def _find_needs(self, node: str) -> frozenset[str]:
+        if node.startswith(DECIDING):
+            return self.shape.measures[node.removeprefix(DECIDING)].needs
+        key, _, what_if = node.partition("~")
+        if not what_if:
+            return self.shape.measures[key].needs if key in self.shape.measures else frozenset()
+        if key.startswith("n:"):
+            row = Noted()
+            self.step(what_if, key[2:]).needed(row, Noted())
+            return frozenset(row.asked)
+        changes = self.changes(what_if)
+        if key in changes:
+            return changes[key]
+        return frozenset(self.under(need, what_if) for need in self.shape.measures[key].needs)
+
+    def step(self, what_if: str, key: str) -> Step:
+        return next(step for step in self.what_ifs[what_if].steps if step.key == key)
+
+    def changes(self, what_if: str) -> dict[str, frozenset[str]]:
+        """What it changes, and the nodes that each change names."""
+        if what_if not in self._changed:
+            self._changed[what_if] = found = {}
+            for step in self.what_ifs[what_if].steps:
+                row = Noted()
+                changed = step.change(row, Noted(), constant(1))
+                for key in changed:
+                    found[key] = frozenset(row.asked | {f"n:{step.key}~{what_if}"})
+        return self._changed[what_if]
+
+    def under(self, key: str, what_if: str) -> str:
+        """The node that stands for `key` once the what-if holds: itself when nothing of it changes."""
+        changes = self.changes(what_if)
+        if key in changes:
+            return f"{key}~{what_if}"
+        if key in self.shape.measures and any(self.under(need, what_if) != need for need in self.shape.measures[key].needs):
+            return f"{key}~{what_if}"
+        return key
+
+    def closure(self, nodes: Iterable[str]) -> set[str]:
+        """The nodes and all they rest on."""
+        found: set[str] = set()
+        waiting = list(nodes)
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting.extend(self.needs(node))
+        return found
+
+    def height(self, node: str) -> int:
+        """0 for what is stored; otherwise one more than the highest that it names."""
+        needs = self.needs(node)
+        if not needs and (node in self.shape.table.c or self.shape.is_fact(node)):
+            return 0
+        return 1 + max((self.height(need) for need in needs), default=0)
+
+    def expression(self, node: str, resolve: Resolve, p: Thresholds) -> Expression:
+        """What a node is, over the nodes it names."""
+        if node.startswith(DECIDING):
+            ladder = self.shape.measures[node.removeprefix(DECIDING)]
+            return ladder.deciding(Row(resolve), p)
+        key, _, what_if = node.partition("~")
+        if not what_if:
+            return self.shape.measures[key].value(Row(resolve), p)
+        if key.startswith("n:"):
+            return self.step(what_if, key[2:]).needed(Row(resolve), p)
+        if key in self.changes(what_if):
+            for step in self.what_ifs[what_if].steps:
+                n = resolve(f"n:{step.key}~{what_if}")
+                changed = step.change(Row(resolve), p, n)
+                if key in changed:
+                    return changed[key]
+        return self.shape.measures[key].value(Row(lambda need: resolve(self.under(need, what_if))), p)
+
+
+@dataclass
+class Reading:
+    """Where rows come from and what each node is there."""
+
+    source: FromClause
+    tests: list[ColumnElement[bool]]
+    nodes: Mapping[str, Expression]
+    passed: Mapping[str, Expression]
+
+    def __getitem__(self, node: str) -> Expression:
+        return self.nodes[node]
+
+
+def column_name(node: str) -> str:
+    """A node as the name of a column: n:order~an_order -> n_order__an_order."""
+    return node.replace("~", "__").replace(":", "_")
+
+
+def read(
+    statement: Statement,
+    shape: Shape,
+    nodes: Iterable[str],
+    *,
+    cut: FromClause | None = None,
+    joined_on: tuple[str, str] = ("id", "id"),
+    passing: Mapping[str, str] | None = None,
+    only: Callable[[Any, Statement], list[ColumnElement[bool]]] | None = None,
+    extra: Callable[[Any], tuple[FromClause, ColumnElement[bool], dict[str, Expression]]] | None = None,
+    what_ifs: Iterable[WhatIf] = (),
+) -> Reading:
+    """Rows of a shape with these nodes. With a cut only those it lists: `joined_on` names its column and the row's, `passing` what of it to keep under which name.
+
+    `extra` joins one more source to the rows, and names what it gives.
+    """
+    graph = Graph(shape, what_ifs)
+    wanted = set(nodes) | {"id"} if "id" in shape.table.c else set(nodes)
+    given: set[str] = set()
+    t: Any = shape.table.alias(statement.name(shape.name))
+    org = statement.org
+    source: FromClause = t
+    tests: list[ColumnElement[bool]] = [*shape.hidden(t.c), *(only(t.c, statement) if only else [])]
+    passed: dict[str, Expression] = {}
+    if cut is not None:
+        source = cut.join(t, and_(t.c.org_id == org, t.c[joined_on[1]] == cut.c[joined_on[0]]))
+        passed = {name: cut.c[column] for name, column in (passing or {}).items()}
+    else:
+        tests.insert(0, t.c.org_id == org)
+    if statement.clock.past and shape.at:
+        tests.append(t.c[shape.at] <= statement.now)
+    found: dict[str, Expression] = {}
+    if extra:
+        joined, on, found = extra(t.c)
+        source = source.join(joined, on)
+        given = set(found)
+    closure = graph.closure(wanted - given)
+    stored = {node for node in closure if graph.height(node) == 0}
+    facts = {node for node in stored if shape.is_fact(node)}
+    for node in stored - facts:
+        past = shape.past.get(node) if statement.clock.past else None
+        found[node] = past(t.c, statement.now) if past else t.c[node]
+    if facts:
+        source, of_facts = _with_facts(statement, shape, t, source, facts, cut, joined_on[0])
+        found |= of_facts
+    measures = closure - stored
+    if not measures:
+        return Reading(source, tests, found, passed)
+    return _in_layers(statement, graph, wanted | given, measures, Reading(source, tests, found, passed), cut is not None)
+
+
+def _with_facts(
+    statement: Statement, shape: Shape, t: Any, source: FromClause, facts: set[str], cut: FromClause | None, cut_key: str
+) -> tuple[FromClause, dict[str, Expression]]:
+    table = shape.facts
+    if table is None:
+        raise TypeError(f"{shape.name} has no facts.")
+    if not statement.clock.past:
+        f = table.table.alias(statement.name(f"{shape.name}_facts"))
+        joined = source.join(f, and_(f.c.org_id == statement.org, f.c[table.subject] == t.c.id))
+        return joined, {key: f.c[key] for key in facts}
+    found: dict[str, Expression] = {}
+    for stream in table.streams.values():
+        keys = {key for key in facts if table.stream_of(key) is stream}
+        if keys:
+            # Inside the events, before any window: a page of fifty must not aggregate everybody's history.
+            among = (lambda subject: subject.in_(select(cut.c[cut_key]))) if cut is not None else None
+            name = statement.name(stream.name)
+            made = select(stream.aggregate(Horizon(statement.org, until=statement.now, among=among), keys, f"{name}_made")).cte(name)
+            source = source.outerjoin(made, made.c.subject == t.c.id)
+            found |= {key: table.facts[key].or_empty(made.c[key]) for key in keys}
+    return source, found
+
+
+def _in_layers(statement: Statement, graph: Graph, wanted: set[str], measures: set[str], base: Reading, few: bool) -> Reading:
+    """Lay the measures over the base, each layer keeping only what is still needed above it."""
+    # Below a cut a threshold must stay a constant to the planner, so that it can be the end of an index range.
+    p = Joined(statement.policy, statement.today, statement.now) if few else statement.thresholds
+    heights = {node: graph.height(node) for node in measures}
+    top = max(heights.values())
+
+    def needed_above(height: int) -> set[str]:
+        later = {node for node, at in heights.items() if at > height}
+        return wanted | {need for node in later for need in graph.needs(node)}
+
+    nodes: dict[str, Expression] = dict(base.nodes)
+    passed = dict(base.passed)
+    columns = [expression.label(name) for name, expression in passed.items()]
+    columns += [nodes[node].label(column_name(node)) for node in sorted(nodes) if node in needed_above(0)]
+    layer: CTE = select(*columns).select_from(base.source).where(*base.tests).cte(statement.name("k"))
+    nodes = {node: layer.c[column_name(node)] for node in nodes if node in needed_above(0)}
+    for height in range(1, top + 1):
+        keep = needed_above(height)
+        made = sorted(node for node, at in heights.items() if at == height)
+        columns = [layer.c[name].label(name) for name in passed]
+        columns += [nodes[node] for node in sorted(nodes) if node in keep]
+        columns += [graph.expression(node, lambda need: nodes[need], p).label(column_name(node)) for node in made]  # noqa: B023 - used at once
+        below = layer
+        source = below.join(statement.policy, true()) if few else below
+        layer = select(*columns).select_from(source).cte(statement.name("j"))
+        nodes = {node: layer.c[column_name(node)] for node in {*nodes, *made} if node in keep or node in made}
+    return Reading(layer, [], nodes, {name: layer.c[name] for name in passed})
+
+
+def typed(statement: Statement, shape: Shape, nodes: Iterable[str], values: Mapping[str, Expression], what_ifs: Iterable[WhatIf]) -> Reading:
+    """One row of typed-in facts and columns, with the measures over them."""
+    graph = Graph(shape, what_ifs)
+    wanted = set(nodes)
+    closure = graph.closure(wanted)
+    measures = {node for node in closure if graph.height(node) > 0}
+    base = select(*(values[node].label(column_name(node)) for node in sorted(closure - measures))).cte(statement.name("typed"))
+    found = {node: base.c[column_name(node)] for node in closure - measures}
+    if not measures:
+        return Reading(base, [], found, {})
+    return _in_layers(statement, graph, wanted, measures, Reading(base, [], found, {}), True)
+
+
+def rests_on_clock(shape: Shape, node: str) -> bool:
+    """Whether a node moves with the day or the policy, so that pages over it must share one clock."""
+    made: Measure | None = shape.measures.get(node)
+    if made is None:
+        return False
+    p = Noted()
+    made.value(Noted(), p)
+    return bool(p.asked - {"unit"}) or any(rests_on_clock(shape, need) for need in made.needs)

@@ -1,0 +1,58 @@
+"""What can be asked of one table: its columns, the facts beside it, the measures over both, and which of its rows there are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, Table
+
+from app.query.fact import FactTable
+
+if TYPE_CHECKING:
+    from app.query.flow import Statement
+    from app.query.measure import Measure
+
+# (row, now) -> expression: a column's value as of an instant; now is a bound instant.
+AsOf = Callable[[Any, ColumnElement[Any]], ColumnElement[Any]]
+
+
+@dataclass
+class Shape:
+    """`at`: the column of the instant at which a row came to be, for rows that an earlier clock must not see.
+
+    `hidden`: conditions that every read of the table names. `key`: the columns besides the organisation that tell rows apart, in order.
+    `past`: columns whose value as of an instant is another than the stored one. `typed`: columns on which measures rest, to be
+    typed in where there is no row. `search`: subjects that a number of search terms find, with
+    their rank.
+    """
+
+    name: str
+    table: Table
+    prefix: str = ""
+    facts: FactTable | None = None
+    at: str | None = None
+    hidden: Callable[[Any], list[ColumnElement[bool]]] = lambda _: []
+    key: tuple[str, ...] = ("id",)
+    past: dict[str, AsOf] = field(default_factory=dict)
+    typed: tuple[str, ...] = ()
+    search: "Callable[[Statement, int], Select[Any]] | None" = None
+    measures: "dict[str, Measure]" = field(default_factory=dict)
+
+    def add(self, measure: "Measure") -> "Measure":
+        """Make a measure askable by its key, which no column, fact or measure may have yet."""
+        if self.holds(measure.key):
+            raise ValueError(f"{measure.key} is already something of {self.name}.")
+        self.measures[measure.key] = measure
+        return measure
+
+    def holds(self, key: str) -> bool:
+        return key in self.table.c or self.is_fact(key) or key in self.measures
+
+    def is_fact(self, key: str) -> bool:
+        return self.facts is not None and key in self.facts.facts
+
+    def facts_of(self, key: str) -> frozenset[str]:
+        """The stored facts and columns on which a measure rests, through other measures."""
+        if key not in self.measures:
+            return frozenset({key})
+        return frozenset().union(*(self.facts_of(need) for need in self.measures[key].needs))

@@ -1,0 +1,205 @@
+"""Questions to statements: the text that a database is sent, and the parameters it takes.
+
+A statement is made once per question and dialect and kept, up to a bound; asking again costs no compiling.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, Select, case, column, func, select, true
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import BigInteger, TypeEngine
+
+from app.platform.database import Binder, Key, binder
+from app.platform.tenancy import check
+from app.query import sql
+from app.query.aggregate import groups
+from app.query.compile import Compiler, Needs
+from app.query.fact import constant
+from app.query.flow import Statement, read, typed
+from app.query.lists import JsonList
+from app.query.question import Connection, Groups, Listing, Lookup, Nodes, Question, Scenario
+from app.query.shape import Shape
+from app.query.where import nodes_of, test
+
+Expression = ColumnElement[Any]
+
+# "a.name AS name" says nothing that "a.name" does not; a large statement is a third shorter without.
+_SAME_NAME = re.compile(r"(\b\w+\.(\w+)) AS \2\b")
+
+
+def _spelling(dialect: Dialect) -> Dialect:
+    """A dialect that writes the numbers and words of a rule into the statement; only what was bound by name is a parameter."""
+    base: Any = dialect.statement_compiler
+
+    class Spelling(base):  # type: ignore[misc]
+        def visit_bindparam(self, bindparam: Any, literal_binds: bool = False, **options: Any) -> Any:
+            return super().visit_bindparam(bindparam, literal_binds=literal_binds or bindparam.unique, **options)
+
+    dialect.statement_compiler = Spelling
+    return dialect
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement as it is sent, and how each parameter's value is handed to the driver."""
+
+    text: str
+    binders: Mapping[str, Binder]
+
+    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises KeyError when a parameter is not given: a bug of the one who asked."""
+        return {name: bind(values[name]) for name, bind in self.binders.items()}
+
+
+@dataclass
+class World:
+    """All that can be asked about: the shapes by name, and how the policy in force is found."""
+
+    shapes: Mapping[str, Shape]
+    policies: Any
+    kept: int = 512
+
+    def __post_init__(self) -> None:
+        self._prepared: OrderedDict[tuple[str, Question], Prepared] = OrderedDict()
+        self._lock = Lock()
+        self._dialects = {"sqlite": _spelling(sqlite.dialect(paramstyle="named")), "postgresql": _spelling(postgresql.psycopg.dialect())}
+        self.hits = self.misses = 0
+
+    def prepared(self, question: Question, dialect: str) -> Prepared:
+        """The statement of a question, from the cache or made now."""
+        key = (dialect, question)
+        with self._lock:
+            found = self._prepared.get(key)
+            if found:
+                self.hits += 1
+                self._prepared.move_to_end(key)
+                return found
+        made = self.compile(question, dialect)
+        with self._lock:
+            self.misses += 1
+            self._prepared[key] = made
+            if len(self._prepared) > self.kept:
+                self._prepared.popitem(last=False)
+        return made
+
+    def compile(self, question: Question, dialect: str) -> Prepared:
+        """Make the statement; it is refused here if a table's organisation is not named."""
+        statement = Statement(dialect, question.clock, None)  # type: ignore[arg-type] - set on the next line, which needs the statement
+        statement.policy = self._policy(statement, isinstance(question, Scenario) and question.proposed)
+        answer = select(self._answer(statement, question))
+        check(answer)
+        spelled: Dialect = self._dialects[dialect]
+        compiled = answer.compile(dialect=spelled, compile_kwargs={"render_postcompile": True})
+        used = {name: type_ for name, type_ in statement.parameters.items() if name in compiled.params}
+        return Prepared(_SAME_NAME.sub(r"\1", str(compiled)), {name: binder(type_, spelled) for name, type_ in used.items()})
+
+    def _policy(self, statement: Statement, proposed: bool) -> CTE:
+        """One row: the version in force at the clock, the first one before that, or a proposed one."""
+        columns = self.policies.c
+        if proposed:
+            whole = [threshold for threshold in columns if isinstance(threshold.type, BigInteger)]
+            return select(*(statement.bind(f"policy_{each.name}").label(each.name) for each in whole)).cte("policy")
+        p: Any = self.policies.alias("published")
+        in_force = p.c.published_at <= statement.now
+        return (
+            select(p)
+            .where(p.c.org_id == statement.org)
+            .order_by(case((in_force, p.c.version), else_=-p.c.version).desc())
+            .limit(constant(1))
+            .cte("policy")
+        )
+
+    def _answer(self, statement: Statement, question: Question) -> Expression:
+        compiler = Compiler(statement)
+        match question:
+            case Connection(many=many):
+                child = compiler.page(many, self.shapes[many.shape], None)
+                source: Any = child.sources[0]
+                for other in child.sources[1:]:
+                    source = source.join(other, true())
+                return _from(select(sql.template(child.pattern)), source if child.sources else None)
+            case Lookup():
+                return self._lookup(compiler, question)
+            case Listing():
+                return self._listing(compiler, question)
+            case Nodes():
+                return self._nodes(compiler, question)
+            case Groups():
+                return groups(statement, question, self.shapes[question.shape])
+            case Scenario():
+                return self._scenario(compiler, question)
+
+    def _lookup(self, compiler: Compiler, question: Lookup) -> Expression:
+        statement, shape = compiler.statement, self.shapes[question.shape]
+        rows = read(statement, shape, nodes_of(question.where))
+        tests = [*rows.tests, test(statement, shape, rows, question.where)]
+        found = select(rows["id"].label("id")).select_from(rows.source).where(*tests).limit(constant(2)).cte(statement.name("found"))
+        # Several are as good as none: nobody is to be taken for somebody else.
+        only = select(found.c.id).where(select(func.count()).select_from(found).scalar_subquery() == constant(1)).cte(statement.name("cut"))
+        row = compiler.level(shape, only, [question.fields], {}, None)
+        return select(row.c.json_0).scalar_subquery()
+
+    def _listing(self, compiler: Compiler, question: Listing) -> Expression:
+        statement, shape = compiler.statement, self.shapes[question.shape]
+        order = [key.node for key in question.order]
+        rows = read(statement, shape, nodes_of(question.where))
+        tests = list(rows.tests) + ([test(statement, shape, rows, question.where)] if question.where else [])
+        cut = select(rows["id"].label("id")).select_from(rows.source).where(*tests).cte(statement.name("cut"))
+        made = compiler.level(shape, cut, [question.fields], {}, None, keep=order)
+        clauses = [made.c[f"kept_{key.node}"].desc() if key.falls else made.c[f"kept_{key.node}"].asc() for key in question.order]
+        place = func.row_number().over(order_by=clauses).label("place")
+        ordered = select(made.c.json_0, place).order_by("place").subquery(statement.name("ordered"))
+        joined = select(sql.Joined(ordered.c.json_0, ordered.c.place)).scalar_subquery()
+        return sql.template(["[", func.coalesce(joined, sql.text("")), "]"])
+
+    def _nodes(self, compiler: Compiler, question: Nodes) -> Expression:
+        """One JSON list: every asked place in order, with the row of whichever shape has that key there."""
+        statement = compiler.statement
+        places = _each(statement, "places", BigInteger()).cte("places")
+        source: Any = places
+        whens: list[tuple[Any, Any]] = []
+        for name, items in question.shapes:
+            shape = self.shapes[name]
+            keys = _each(statement, f"nodes_{name}", Key()).cte(statement.name("asked"))
+            ids = select(keys.c.value.label("id")).where(keys.c.value.is_not(None)).distinct().cte(statement.name("cut"))
+            rows = compiler.level(shape, ids, [items], {}, None, keep=["id"])
+            source = source.outerjoin(keys, keys.c.place == places.c.place).outerjoin(rows, rows.c.kept_id == keys.c.value)
+            whens.append((rows.c.json_0.is_not(None), rows.c.json_0))
+        text: Any = case(*whens, else_=sql.text("null")) if whens else sql.text("null")
+        ordered = select(text.label("text"), places.c.place).select_from(source).order_by(places.c.place).subquery("ordered")
+        joined = select(sql.Joined(ordered.c.text, ordered.c.place)).scalar_subquery()
+        return sql.template(["[", func.coalesce(joined, sql.text("")), "]"])
+
+    def _scenario(self, compiler: Compiler, question: Scenario) -> Expression:
+        statement, shape = compiler.statement, self.shapes[question.shape]
+        needs = Needs(shape)
+        needs.of(question.fields)
+        values = {key: _typed_in(statement, shape, key) for key in [*shape.typed, *(shape.facts.facts if shape.facts else ())]}
+        row = typed(statement, shape, needs.nodes, values, needs.explainer.what_ifs)
+        text = sql.template(compiler.object(shape, question.fields, row, needs.explainer, {}))
+        return select(text).select_from(row.source.join(statement.policy, true())).scalar_subquery()
+
+
+def _from(made: Select[Any], source: Any) -> Expression:
+    return (made.select_from(source) if source is not None else made).scalar_subquery()
+
+
+def _typed_in(statement: Statement, shape: Shape, key: str) -> Expression:
+    column = shape.facts.table.c[key] if shape.is_fact(key) and shape.facts else shape.table.c[key]
+    return statement.bind(f"fact_{key}", column.type)
+
+
+def _each(statement: Statement, name: str, type_: TypeEngine[Any]) -> Select[Any]:
+    """The items of a list parameter, with their places from 1."""
+    if statement.dialect == "postgresql":
+        listed = func.unnest(statement.bind(name, postgresql.ARRAY(type_)))
+        items: Any = listed.table_valued(column("value", type_), with_ordinality="place", name=f"each_{name}").render_derived()
+        return select(items.c.value, items.c.place)
+    each: Any = func.json_each(statement.bind(name, JsonList(type_))).table_valued("key", "value", name=f"each_{name}")
+    return select(each.c.value.label("value"), (each.c.key + constant(1)).label("place"))
