@@ -75,10 +75,8 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
         host=host,
         port=port,
         workers=workers,
-        loop="auto",  # uvloop, wherever there is one
         http="httptools",
         server_header=False,
-        access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=10,
     )
