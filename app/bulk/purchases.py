@@ -55,6 +55,11 @@ class Columns:
     system: str | None = None
 
     @property
+    def holder(self) -> str:
+        """The system that the customers' numbers are of."""
+        return self.system or self.customer
+
+    @property
     def names(self) -> list[str]:
         return [name for name in (self.customer, self.at, self.quantity, self.amount, self.ref) if name is not None]
 
@@ -80,7 +85,7 @@ class Row:
     line: int
     cells: list[str]
     customer: str = ""
-    record: PurchaseRecord = field(default_factory=lambda: PurchaseRecord())
+    record: PurchaseRecord = field(default_factory=PurchaseRecord)
     reason: str | None = None
 
 
@@ -117,7 +122,7 @@ def import_purchases(
 def _record(engine: Engine, caller: Caller, now: datetime, rows: list[Row], columns: Columns, report: Report) -> None:
     """One transaction: everything of these rows, or nothing."""
     sound = [row for row in rows if not row.reason]
-    system = columns.system or columns.customer
+    system = columns.holder
     with work(engine, caller, now) as unit:
         known = len(holders(unit, {(system, row.customer) for row in sound}))
         customers = create_by_refs(unit, system, {row.customer: None for row in sound})
@@ -140,7 +145,8 @@ class Reader:
     def __init__(self, columns: Columns, header: list[str], zone: ZoneInfo) -> None:
         self.columns = columns
         self.width = len(header)
-        self.at = {name: header.index(name) for name in columns.names}
+        self.places = [header.index(name) for name in columns.names]
+        self.system = columns.holder
         problems = Problems()
         self.exponent = exponent_in(problems, columns.currency) or 0
         if problems:
@@ -154,40 +160,38 @@ class Reader:
             row.reason = f"This line has {len(cells)} columns, the header {self.width}."
             return row
         problems = Problems()
-        customer, at, quantity, amount = (self._cell(cells, name) for name in self.columns.names[:4])
-        system = self.columns.system or self.columns.customer
-        holder = clean_ref(problems, {"system": system, "value": customer}, "customer")
+        customer, at, quantity, amount, *number = [cells[place].strip() for place in self.places]
+        holder = clean_ref(problems, {"system": self.system, "value": customer}, "customer")
         instant = self.instant(at)
         if instant is None:
             message = "Neither a day like 2026-01-31 nor an instant with an offset like 2026-01-31T18:00:00+01:00."
             problems.add(Code.INVALID, message, "purchased_at")
         else:
             occurred(problems, instant, now, "purchased_at")
-        e6 = units(problems, _number(quantity), 6, "quantity", zero=False)
-        minor = units(problems, _number(amount), self.exponent, "price")
+        pieces, total = _number(quantity), _number(amount)
+        e6 = units(problems, pieces, 6, "quantity", zero=False)
+        minor = units(problems, total, self.exponent, "price")
         if problems or holder is None or instant is None or e6 is None or minor is None:
-            told = (f"{self.columns.column_of(each.path)}: {each.message}" for each in problems.found)
-            row.reason = "; ".join(told)
+            row.reason = "; ".join(f"{self.columns.column_of(each.path)}: {each.message}" for each in problems.found)
             return row
         row.customer = holder["value"]
         row.record = {
             "purchased_at": instant,
             "currency": self.columns.currency,
-            "lines": [{"name": "Purchase", "quantity": _number(quantity), "price": {"total": _number(amount)}}],
-            "external_ref": self._identity(cells, [system, row.customer, at, e6, minor, self.columns.currency]),
+            "lines": [{"name": "Purchase", "quantity": pieces, "price": {"total": total}}],
+            "external_ref": self._ref(number, [self.system, row.customer, at, e6, minor, self.columns.currency]),
         }
         return row
 
-    def _cell(self, cells: list[str], name: str) -> str:
-        return cells[self.at[name]].strip()
-
-    def _identity(self, cells: list[str], said: list[str | int]) -> Ref:
+    def _ref(self, number: list[str], said: list[str | int]) -> Ref:
+        """The purchase's own number in the file; or what the line says, and how many equal ones came before."""
         if self.columns.ref is not None:
-            return {"system": self.columns.system or self.columns.ref, "value": self._cell(cells, self.columns.ref)}
-        digest = hashlib.sha256(orjson.dumps(said)).digest()
+            return {"system": self.columns.system or self.columns.ref, "value": number[0]}
+        # Half of the hash is enough to tell rows apart, and the index is half as wide.
+        digest = hashlib.sha256(orjson.dumps(said)).digest()[:16]
         before = self.equal[digest]
         self.equal[digest] += 1
-        return {"system": OWN_SYSTEM, "value": f"{digest[:16].hex()}-{before}"}
+        return {"system": OWN_SYSTEM, "value": f"{digest.hex()}-{before}"}
 
 
 def _number(text: str) -> Decimal:

@@ -141,6 +141,7 @@ def _line(problems: Problems, position: int, given: PurchaseLine, exponent: int)
         total = half_away(quantity * unit, MILLION)
         if total > LARGEST:
             problems.add(Code.OUT_OF_RANGE, "This is more than an amount may be.", "price")
+            total = None
     return {
         "position": position,
         "sku": sku,
