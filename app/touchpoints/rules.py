@@ -179,17 +179,19 @@ def units(
     problems: Problems, number: Decimal, decimals: int, *path: str | int, zero: bool = True, most: int = LARGEST
 ) -> int | None:
     """The number in units of 10^-decimals, from 0 to `most`; adds OUT_OF_RANGE, or INVALID for too many decimals."""
+    found = scaled(number, decimals) if number.is_finite() else None
+    # Asked back, since more digits than a decimal context holds would be rounded away without a word.
+    exact = found is not None and Decimal(found).scaleb(-decimals) == number
+    if found is not None and exact and (0 if zero else 1) <= found <= most:
+        return found
+    largest = Decimal(most).scaleb(-decimals)
     if not number.is_finite():
         problems.add(Code.INVALID, "This is not a number.", *path)
-    elif number < 0 or (number == 0 and not zero) or number > Decimal(most).scaleb(-decimals):
-        largest = Decimal(most).scaleb(-decimals)
+    elif number < 0 or (number == 0 and not zero) or number > largest:
         least = "0 or more" if zero else "more than 0"
         problems.add(Code.OUT_OF_RANGE, f"This is {least}, and at most {largest:f}.", *path)
-    # Asked back, since more digits than a decimal context holds would be rounded away without a word.
-    elif (found := scaled(number, decimals)) is None or Decimal(found).scaleb(-decimals) != number:
-        problems.add(Code.INVALID, f"At most {decimals} decimals.", *path)
     else:
-        return found
+        problems.add(Code.INVALID, f"At most {decimals} decimals.", *path)
     return None
 
 
