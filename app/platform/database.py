@@ -30,6 +30,7 @@ from app.platform.tenancy import every_statement_names_the_organisation
 
 # A worker that waits longer than this for another writer gives up: the caller retries, nothing is half done.
 LOCK_SECONDS = 5
+QUESTION_SECONDS = 10
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -82,9 +83,7 @@ class Words(TypeDecorator[str]):
 
 def instant_text(value: datetime) -> str:
     """As stored in SQLite and printed everywhere: UTC, six fraction digits, Z."""
-    # strftime does not pad years before 1000, and text must sort as time does.
-    value = value.astimezone(UTC)
-    return f"{value.year:04d}-{value:%m-%dT%H:%M:%S.%fZ}"
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 # STRICT tables know five type names; these are the ones SQLAlchemy would spell otherwise.
@@ -129,19 +128,23 @@ class Owned(Base):
 STRICT = {"sqlite_strict": True}
 
 
-def connect(url: str, *, statement_seconds: float | None = None) -> Engine:
-    """An engine for the URL of GUANXI_DATABASE_URL; raises OperatorError when the URL is not one of ours."""
+def connect(url: str, *, for_questions: bool = False) -> Engine:
+    """An engine for the URL of GUANXI_DATABASE_URL; raises OperatorError when the URL is not one of ours.
+
+    `for_questions`: for compiled questions alone, which are planned once and may not run for ever.
+    """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise OperatorError("GUANXI_DATABASE_URL is not a database URL.") from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return _connect_sqlite(url)
     if backend == "postgresql":
-        options = "-c plan_cache_mode=force_generic_plan -c jit=off -c lock_timeout=5s -c timezone=UTC"
-        if statement_seconds:
-            options += f" -c statement_timeout={int(statement_seconds * 1000)}"
+        options = f"-c jit=off -c lock_timeout={LOCK_SECONDS}s -c timezone=UTC"
+        if for_questions:
+            # Never for writing: a foreign key's check keeps the plan it was given while its tables were empty.
+            options += f" -c plan_cache_mode=force_generic_plan -c statement_timeout={QUESTION_SECONDS}s"
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,

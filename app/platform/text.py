@@ -54,7 +54,8 @@ def clean_ref(problems: Problems, ref: Ref, *path: str | int) -> Ref | None:
 
 def scaled(number: Decimal, decimals: int) -> int | None:
     """The number in units of 10^-decimals; None when it has more decimals than that or is larger than 2^53 - 1 of them."""
-    if not number.is_finite() or number.adjusted() > 16:
+    # Beyond the context's 28 digits arithmetic would round, and say of a long number that it is a short one.
+    if not number.is_finite() or number.adjusted() > 16 or len(number.as_tuple().digits) > 28:
         return None
     units = number.scaleb(decimals)
     return int(units) if units == units.to_integral_value() and abs(units) <= LARGEST else None

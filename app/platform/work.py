@@ -46,7 +46,8 @@ class Work:
     def insert(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         """Many rows at once, each with its organisation."""
         if rows:
-            self.session.execute(insert(table), [{"org_id": self.org.id, **row} for row in rows])
+            # Of the table, not of the class: the mapper's bulk insert looks at every value of every row.
+            self.session.execute(insert(table.__table__), [{"org_id": self.org.id, **row} for row in rows])
 
     def announce(self, event: str, *subjects: str, detail: str | None = None) -> None:
         """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public ids."""

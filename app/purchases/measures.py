@@ -1,5 +1,6 @@
 """Purchases as something to be asked about."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import case, func, select
@@ -29,14 +30,28 @@ purchases = Shape(
     at="purchased_at",
     past={"refunded_minor": _refunded_by("amount_minor"), "refunded_reporting": _refunded_by("amount_reporting")},
 )
-lines = Shape("line", PurchaseLine.__table__, key=("purchase_id", "position"))  # type: ignore[arg-type]
-refunds = Shape("refund", Refund.__table__, prefix="ref", at="refunded_at")  # type: ignore[arg-type]
 
 
-@measure(purchases, Whole(), catalogued=False)
+def _of_purchase(column: str) -> Callable[[Any], Any]:
+    def borrowed(row: Any) -> Any:
+        p: Any = Purchase.__table__.alias("its_purchase")
+        return select(p.c[column]).where(p.c.org_id == row.org_id, p.c.id == row.purchase_id).scalar_subquery()
+
+    return borrowed
+
+
+_MONEY = {"currency": _of_purchase("currency"), "exponent": _of_purchase("exponent")}
+lines = Shape("line", PurchaseLine.__table__, key=("purchase_id", "position"), borrowed=_MONEY)  # type: ignore[arg-type]
+refunds = Shape("refund", Refund.__table__, prefix="ref", at="refunded_at", borrowed=_MONEY)  # type: ignore[arg-type]
+
+
 def unit(c: Any, p: Any) -> Any:
     """Minor units in one whole of the purchase's own currency."""
     return case({constant(2): constant(100), constant(0): constant(1), constant(3): constant(1_000)}, value=c.exponent, else_=constant(10_000))
+
+
+for _shape in (purchases, lines, refunds):
+    measure(_shape, Whole(), catalogued=False)(unit)
 
 
 @measure(purchases, Position(enum=PurchaseStatus), catalogued=False)

@@ -216,6 +216,7 @@ class Compiler:
         joined_on: tuple[str, str] = ("id", "id"),
         only: Any = None,
         keep: Sequence[str] = (),
+        even_hidden: bool = False,
     ) -> CTE:
         """The rows of a cut with one JSON text per selection (json_0, ...), the cursor if a page is given, and nodes to keep (kept_...)."""
         needs = Needs(shape)
@@ -232,6 +233,7 @@ class Compiler:
             passing=passing,
             only=only,
             what_ifs=needs.explainer.what_ifs,
+            even_hidden=even_hidden,
             extra=self._search(shape, page) if searching and page else None,
         )
         wide = self._wide(shape, reading)

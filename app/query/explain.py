@@ -3,15 +3,14 @@
 A step is a what-if, not a second rule: a change of facts, and the measure itself over the changed facts, told when the answer is better.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, case, func, null, or_, select, true, union_all
+from sqlalchemy import BigInteger, ColumnElement, Null, Select, Text, and_, case, cast, func, null, or_, select, union_all
 
 from app.query import sql
 from app.query.fact import constant
 from app.query.flow import DECIDING, Graph, Joined, Reading, Row, WhatIf
-from app.query.measure import Ladder, Measure, Noted, Step, Test
+from app.query.measure import Ladder, Measure, Noted
 from app.query.question import Explained, Told
 from app.query.shape import Shape
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from app.query.compile import Compiler
 
 Expression = ColumnElement[Any]
-Pattern = sql.Pattern
 
 
 class Explainer:
@@ -56,86 +54,77 @@ class Explainer:
             nodes |= {graph.under(measure.key, what_if.name) for what_if in _together(measure)}
         return nodes
 
-    def json(self, compiler: "Compiler", asked: Explained, row: Reading) -> Pattern:
+    def json(self, compiler: "Compiler", asked: Explained, row: Reading) -> sql.Pattern:
         """The explanation as a JSON object."""
         measure, statement = self.shape.measures[asked.measure], compiler.statement
         p = Joined(statement.policy, statement.today, statement.now)
         c = Row(lambda node: row[node])
         return sql.json_object((field.key, self._field(compiler, measure, field, c, p, row)) for field in asked.fields)
 
-    def _field(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> Pattern:
+    def _field(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> sql.Pattern:
         match field.name:
             case "rule":
                 return ['"', measure.rule_said(_deciding(measure, row)), '"']
             case "policyVersion":
                 return [p.version]
             case "reasons":
-                reasons = [
-                    (shown, sql.json_object((part.key, self._of_reason(compiler, part, test, row)) for part in field.fields))
-                    for shown, test in measure.reasons(c, p, _deciding(measure, row))
-                ]
-                return ["[", _those(reasons), "]"]
+                return ["[", self._reasons(compiler, measure, field, c, p, row), "]"]
             case "next":
                 return ["[", self._steps(compiler, measure, field, c, p, row), "]"]
             case _:
                 return [f'"{field.name}"']
 
-    def _of_reason(self, compiler: "Compiler", part: Told, test: Test, row: Reading) -> Pattern:
-        observed = compiler.said(test.observed.kind, row, test.observed.value) if test.observed else None
-        threshold = compiler.said(test.threshold.kind, row, test.threshold.value) if test.threshold else None
-        match part.name:
-            case "rule":
-                return [f'"{test.rule}"']
-            case "sentence":
-                return ['"', _sentence(test.sentence, observed=observed, threshold=threshold), '"']
-            case "fact":
-                return [f'"{test.fact}"']
-            case "observed":
-                return [_string(observed)]
-            case "threshold":
-                return [_string(threshold)]
-            case "met":
-                return [sql.either_or(test.holds, sql.text("true"), sql.text("false"))]
-            case _:
-                return [f'"{part.name}"']
+    def _reasons(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> Expression:
+        rows = []
+        for place, (shown, test) in enumerate(measure.reasons(c, p, _deciding(measure, row))):
+            observed = compiler.said(test.observed.kind, row, test.observed.value) if test.observed else sql.text(NOTHING)
+            threshold = compiler.said(test.threshold.kind, row, test.threshold.value) if test.threshold else null()
+            before, _, rest = test.sentence.partition("{observed}")
+            between, _, after = rest.partition("{threshold}")
+            told = {"rule": sql.text(test.rule), "fact": sql.text(test.fact), "observed": observed, "threshold": threshold}
+            told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
+            told |= {"met": sql.either(test.holds), "place": constant(place)}
+            rows.append(_one_row(told, shown))
+        if not rows:
+            return sql.text("")
+        name = compiler.statement.name("reasons")
+        listed = _listed(rows, f"{name}_all")
+        text = sql.template(sql.json_object((part.key, _of_reason(part, listed.c)) for part in field.fields))
+        return _joined(select(text.label("text"), listed.c.place), name)
 
     def _steps(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> Expression:
         if not measure.steps:
             return sql.text("")
-        graph = Graph(self.shape, self.what_ifs)
-        now = measure.goodness(func.coalesce(row[measure.key], constant(-1)) if measure.nullable else row[measure.key])
-        better: dict[str, Expression] = {}
-        for what_if in _alone(measure) + _together(measure):
-            then = row[graph.under(measure.key, what_if.name)]
-            better[what_if.name] = and_(then.is_not(None), measure.goodness(then) > now)
-        none_alone = and_(*(better[step.key].is_not(true()) for step in measure.steps))
+        graph, name = Graph(self.shape, self.what_ifs), compiler.statement.name("steps")
         rows = []
         for place, step in enumerate(measure.steps):
-            needed = row[f"n:{step.key}~{step.key}"]
-            alone = and_(needed > constant(0), better[step.key])
-            to = row[graph.under(measure.key, step.key)]
-            told, sufficient = alone, true()
-            text = compiler.said(measure.kind, row, to)
-            for what_if in _together(measure) if step in measure.together else []:
-                told = and_(needed > constant(0), or_(alone, and_(none_alone, better[what_if.name])))
-                sufficient = better[step.key].is_(true())
-                together = compiler.said(measure.kind, row, row[graph.under(measure.key, what_if.name)])
-                text = case((sufficient, text), else_=together)
-            pattern = sql.json_object((part.key, _of_step(part, step, c, p, needed, text, sufficient)) for part in field.fields)
-            rows.append(
-                select(
-                    case((told, sql.template(pattern)), else_=null()).label("step"),
-                    needed.label("needed"),
-                    constant(place).label("place"),
-                )
-            )
-        name = compiler.statement.name("steps")
-        listed = union_all(*rows).subquery(f"{name}_all") if len(rows) > 1 else rows[0].subquery(f"{name}_all")
-        # Smallest first. SQLite joins texts as rows come, so they come in order.
-        place = func.row_number().over(order_by=[listed.c.needed, listed.c.place]).label("smallest_first")
-        ordered = select(listed.c.step, place).where(listed.c.step.is_not(None)).order_by("smallest_first").subquery(name)
-        joined = select(sql.Joined(ordered.c.step, ordered.c.smallest_first)).scalar_subquery()
-        return func.coalesce(joined, sql.text(""))
+            together = next((row[graph.under(measure.key, each.name)] for each in _together(measure) if step in measure.together), null())
+            before, _, rest = step.sentence.partition("{needed}")
+            between, since, after = rest.partition("{since}")
+            told: dict[str, Expression] = {"needed": row[f"n:{step.key}~{step.key}"], "alone": row[graph.under(measure.key, step.key)]}
+            told |= {"together": together, "by": step.by(c, p) if step.by else null(), "since": step.since(c, p) if since and step.since else null()}
+            told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
+            told |= {"fact": sql.text(step.fact), "place": constant(place)}
+            rows.append(_one_row({key: _typed(key, value) for key, value in told.items()}, None))
+        listed = _listed(rows, f"{name}_all")
+        now = measure.goodness(func.coalesce(row[measure.key], constant(-1)) if measure.nullable else row[measure.key])
+
+        def better(then: Expression) -> Expression:
+            return sql.either(and_(listed.c.needed > 0, then.is_not(None), measure.goodness(then) > now))
+
+        weighed = select(listed, better(listed.c.alone).label("sufficient"), better(listed.c.together).label("with_the_rest")).subquery(f"{name}_weighed")
+        alone = func.max(weighed.c.sufficient).over().label("any_sufficient")
+        known = select(weighed, alone).subquery(f"{name}_known")
+        told_too = and_(known.c.any_sufficient == 0, known.c.with_the_rest == 1)
+        outcome = case((known.c.sufficient == 1, known.c.alone), else_=known.c.together)
+        to = select(known, compiler.said(measure.kind, row, outcome).label("to")).where(or_(known.c.sufficient == 1, told_too)).subquery(f"{name}_told")
+        text = sql.template(sql.json_object((part.key, _of_step(part, to.c)) for part in field.fields))
+        # Smallest first.
+        place = func.row_number().over(order_by=[to.c.needed, to.c.place]).label("place")
+        return _joined(select(text.label("text"), place), name)
+
+
+NOTHING = ""
 
 
 def _deciding(measure: Measure, row: Reading) -> Expression:
@@ -151,56 +140,56 @@ def _together(measure: Measure) -> list[WhatIf]:
     return [WhatIf(f"all_{measure.key}", tuple(measure.together))] if measure.together else []
 
 
-def _of_step(part: Told, step: Step, c: Row, p: Any, needed: Expression, to: Expression, sufficient: Expression) -> Pattern:
-    number = sql.whole_text(needed)
-    by = sql.DayText(step.by(c, p)) if step.by else None
+def _typed(key: str, value: Expression) -> Expression:
+    # The first row of a union gives its columns their types, and an unknown has none.
+    return cast(value, BigInteger) if isinstance(value, Null) and key in ("together", "by", "since") else value
+
+
+def _one_row(columns: dict[str, Expression], shown: Expression | None) -> Select[Any]:
+    row = select(*(value.label(key) for key, value in columns.items()))
+    return row if shown is None else row.where(shown)
+
+
+def _listed(rows: list[Select[Any]], name: str) -> Any:
+    # Correlated to the row that is told: a union does not do that by itself.
+    return (union_all(*rows) if len(rows) > 1 else rows[0]).subquery(name)
+
+
+def _joined(rows: Select[Any], name: str) -> Expression:
+    """The texts with commas between, in order of place."""
+    # SQLite joins texts as rows come, so they come in order.
+    ordered = rows.order_by("place").subquery(name)
+    return func.coalesce(select(sql.Joined(ordered.c.text, ordered.c.place)).scalar_subquery(), sql.text(""))
+
+
+def _of_reason(part: Told, r: Any) -> sql.Pattern:
     match part.name:
-        case "to":
-            return ['"', to, '"']
-        case "sufficient":
-            return [sql.either_or(sufficient, sql.text("true"), sql.text("false"))]
         case "sentence":
-            since = sql.DayText(step.since(c, p)) if step.since else None
-            until: Pattern = [func.coalesce(sql.text(" by ").concat(by), sql.text(""))] if by is not None else []
-            return ['"', _sentence(step.sentence, needed=number, since=since), *until, " -> ", to, '"']
-        case "fact":
-            return [f'"{step.fact}"']
-        case "needed":
-            return ['"', number, '"']
-        case "by":
-            return [_string(by)]
+            return ['"', r.before, func.coalesce(r.observed, sql.text("none")), r.between, func.coalesce(r.threshold, sql.text(NOTHING)), r.after, '"']
+        case "observed" | "threshold":
+            return [_string(func.nullif(r[part.name], sql.text(NOTHING), type_=Text()))]
+        case "met":
+            return [sql.either_or(r.met == 1, sql.text("true"), sql.text("false"))]
+        case "rule" | "fact":
+            return ['"', r[part.name], '"']
         case _:
             return [f'"{part.name}"']
 
 
-def _sentence(sentence: str, **values: Expression | None) -> Expression:
-    """The sentence with its values in their places; an unknown one reads "unknown"."""
-    pattern: Pattern = []
-    rest = sentence
-    while "{" in rest:
-        before, _, rest = rest.partition("{")
-        name, _, rest = rest.partition("}")
-        value = values.get(name)
-        pattern.append(before)
-        pattern.append(func.coalesce(value, sql.text("unknown")) if value is not None else "unknown")
-    return sql.template([*pattern, rest])
+def _of_step(part: Told, s: Any) -> sql.Pattern:
+    match part.name:
+        case "sufficient":
+            return [sql.either_or(s.sufficient == 1, sql.text("true"), sql.text("false"))]
+        case "sentence":
+            by = func.coalesce(sql.text(" by ").concat(sql.DayText(s.by)), sql.text(NOTHING))
+            return ['"', s.before, s.needed, s.between, func.coalesce(sql.DayText(s.since), sql.text(NOTHING)), s.after, by, " -> ", s.to, '"']
+        case "to" | "fact" | "needed":
+            return ['"', s[part.name], '"']
+        case "by":
+            return [_string(sql.DayText(s.by))]
+        case _:
+            return [f'"{part.name}"']
 
 
-def _string(value: Expression | None) -> Expression:
-    if value is None:
-        return sql.text("null")
+def _string(value: Expression) -> Expression:
     return func.coalesce(sql.text('"').concat(value).concat(sql.text('"')), sql.text("null"))
-
-
-def _those(objects: Iterable[tuple[Expression | None, Pattern]]) -> Expression:
-    """The objects that are shown, with commas between."""
-    texts: list[Expression] = []
-    for shown, pattern in objects:
-        text = sql.template([",", *pattern])
-        texts.append(text if shown is None else case((shown, text), else_=sql.text("")))
-    if not texts:
-        return sql.text("")
-    whole = texts[0]
-    for text in texts[1:]:
-        whole = whole.concat(text)
-    return func.substr(whole, constant(2))

@@ -167,7 +167,7 @@ class Graph:
     def height(self, node: str) -> int:
         """0 for what is stored; otherwise one more than the highest that it names."""
         needs = self.needs(node)
-        if not needs and (node in self.shape.table.c or self.shape.is_fact(node)):
+        if not needs and self.shape.is_stored(node):
             return 0
         return 1 + max((self.height(need) for need in needs), default=0)
 
@@ -219,6 +219,7 @@ def read(
     only: Callable[[Any, Statement], list[ColumnElement[bool]]] | None = None,
     extra: Callable[[Any], tuple[FromClause, ColumnElement[bool], dict[str, Expression]]] | None = None,
     what_ifs: Iterable[WhatIf] = (),
+    even_hidden: bool = False,
 ) -> Reading:
     """Rows of a shape with these nodes. With a cut only those it lists: `joined_on` names its column and the row's, `passing` what of it to keep under which name.
 
@@ -230,7 +231,7 @@ def read(
     t: Any = shape.table.alias(statement.name(shape.name))
     org = statement.org
     source: FromClause = t
-    tests: list[ColumnElement[bool]] = [*shape.hidden(t.c), *(only(t.c, statement) if only else [])]
+    tests: list[ColumnElement[bool]] = [*([] if even_hidden else shape.hidden(t.c)), *(only(t.c, statement) if only else [])]
     passed: dict[str, Expression] = {}
     if cut is not None:
         source = cut.join(t, and_(t.c.org_id == org, t.c[joined_on[1]] == cut.c[joined_on[0]]))
@@ -249,7 +250,8 @@ def read(
     facts = {node for node in stored if shape.is_fact(node)}
     for node in stored - facts:
         past = shape.past.get(node) if statement.clock.past else None
-        found[node] = past(t.c, statement.now) if past else t.c[node]
+        borrowed = shape.borrowed.get(node)
+        found[node] = past(t.c, statement.now) if past else borrowed(t.c) if borrowed else t.c[node]
     if facts:
         source, of_facts = _with_facts(statement, shape, t, source, facts, cut, joined_on[0])
         found |= of_facts

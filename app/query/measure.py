@@ -229,7 +229,7 @@ def ladder(shape: Shape, outcomes: type[Enum], **details: Any) -> Callable[[Call
 
 
 def at_least(rule: str, fact: str, value: Expression, least: Expression, what: str) -> Test:
-    return Test(fact, value >= least, f"{what}: {{observed}}, at least {{threshold}} needed.", Said(Whole(), value), Said(Whole(), least), rule)
+    return Test(fact, value >= least, f"{what}: {{observed}}; at least {{threshold}} needed.", Said(Whole(), value), Said(Whole(), least), rule)
 
 
 def none_of(rule: str, fact: str, value: Expression, what: str) -> Test:
@@ -238,12 +238,12 @@ def none_of(rule: str, fact: str, value: Expression, what: str) -> Test:
 
 def within(rule: str, fact: str, day: Expression, days: Expression, p: Any, what: str) -> Test:
     """On one of the last so many days, today and the day that long ago included."""
-    return Test(fact, day >= p.today - days, f"{what} on {{observed}}, counted since {{threshold}}.", Said(Day(), day), Said(Day(), p.today - days), rule)
+    return Test(fact, day >= p.today - days, f"{what}: {{observed}}; counts from {{threshold}} on.", Said(Day(), day), Said(Day(), p.today - days), rule)
 
 
 def beyond(rule: str, fact: str, day: Expression, days: Expression, p: Any, what: str) -> Test:
     """Longer ago than so many days."""
-    return Test(fact, day < p.today - days, f"{what} on {{observed}}, too long ago if before {{threshold}}.", Said(Day(), day), Said(Day(), p.today - days), rule)
+    return Test(fact, day < p.today - days, f"{what}: {{observed}}; too long ago if before {{threshold}}.", Said(Day(), day), Said(Day(), p.today - days), rule)
 
 
 def counted(days: Iterable[Expression], since: Expression) -> Expression:

@@ -220,10 +220,14 @@ class Connection:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Rows by key, in the order of the keys, null where there is none: per shape what is selected. Parameter `nodes_<shape>`: keys by place."""
+    """Rows by key, in the order of the keys, null where there is none: per shape what is selected. Parameters `places`, and `nodes_<shape>`: keys by place.
+
+    `even_hidden`: also what has just been taken out, to be shown to the one who did it.
+    """
 
     shapes: tuple[tuple[str, Items], ...]
     clock: Clock = Clock()
+    even_hidden: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class Shape:
     """`at`: the column of the instant at which a row came to be, for rows that an earlier clock must not see.
 
     `hidden`: conditions that every read of the table names. `key`: the columns besides the organisation that tell rows apart, in order.
-    `past`: columns whose value as of an instant is another than the stored one. `typed`: columns on which measures rest, to be
+    `past`: columns whose value as of an instant is another than the stored one. `borrowed`: values looked up in a row that this one belongs to.
+    `typed`: columns on which measures rest, to be
     typed in where there is no row. `search`: subjects that a number of search terms find, with
     their rank.
     """
@@ -34,6 +35,7 @@ class Shape:
     hidden: Callable[[Any], list[ColumnElement[bool]]] = lambda _: []
     key: tuple[str, ...] = ("id",)
     past: dict[str, AsOf] = field(default_factory=dict)
+    borrowed: dict[str, Callable[[Any], ColumnElement[Any]]] = field(default_factory=dict)
     typed: tuple[str, ...] = ()
     search: "Callable[[Statement, int], Select[Any]] | None" = None
     measures: "dict[str, Measure]" = field(default_factory=dict)
@@ -46,7 +48,11 @@ class Shape:
         return measure
 
     def holds(self, key: str) -> bool:
-        return key in self.table.c or self.is_fact(key) or key in self.measures
+        return self.is_stored(key) or key in self.measures
+
+    def is_stored(self, key: str) -> bool:
+        """Whether it is read, not computed: a column, a borrowed one, or a fact."""
+        return key in self.table.c or key in self.borrowed or self.is_fact(key)
 
     def is_fact(self, key: str) -> bool:
         return self.facts is not None and key in self.facts.facts

@@ -3,6 +3,7 @@
 Every element here compiles to equal text on SQLite (3.38 and later) and PostgreSQL.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from app.query.fact import constant
 
+_ATOM = re.compile(r"[\w.:\"]+|'[^']*'|%\(\w+\)s(::\w+)?")
 _FORMAT_ARGUMENTS = 60  # PostgreSQL takes 100 arguments, SQLite 3.40 takes 127
 
 
@@ -104,7 +106,9 @@ def _spell(element: type[Any], dialect: str, pattern: str) -> None:
 
     @compiles(element, dialect)
     def spell(node: Any, compiler: Any, **options: Any) -> str:
-        return pattern.format(*(compiler.process(argument, **options) for argument in node.clauses))
+        # The patterns multiply, subtract and compare: an argument that is itself made so goes in brackets.
+        texts = (compiler.process(argument, **options) for argument in node.clauses)
+        return pattern.format(*(text if _ATOM.fullmatch(text) else f"({text})" for text in texts))
 
 
 for element, in_sqlite, in_postgresql in (
@@ -113,7 +117,7 @@ for element, in_sqlite, in_postgresql in (
     (DayText, "date({0} * 86400, 'unixepoch')", "CAST(date '1970-01-01' + CAST({0} AS integer) AS text)"),
     (
         FixedText,
-        "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
+        "(CASE WHEN {0} < 0 THEN '-' WHEN {0} >= 0 THEN '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
         " ELSE format('%d.%0*d', abs({0}) / {2}, {1}, abs({0}) % {2}) END)",
         "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
         " ELSE (abs({0}) / {2}) || '.' || lpad(CAST(mod(abs({0}), {2}) AS text), CAST({1} AS integer), '0') END)",

@@ -168,7 +168,7 @@ class World:
             shape = self.shapes[name]
             keys = _each(statement, f"nodes_{name}", Key()).cte(statement.name("asked"))
             ids = select(keys.c.value.label("id")).where(keys.c.value.is_not(None)).distinct().cte(statement.name("cut"))
-            rows = compiler.level(shape, ids, [items], {}, None, keep=["id"])
+            rows = compiler.level(shape, ids, [items], {}, None, keep=["id"], even_hidden=question.even_hidden)
             source = source.outerjoin(keys, keys.c.place == places.c.place).outerjoin(rows, rows.c.kept_id == keys.c.value)
             whens.append((rows.c.json_0.is_not(None), rows.c.json_0))
         text: Any = case(*whens, else_=sql.text("null")) if whens else sql.text("null")

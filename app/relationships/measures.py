@@ -133,9 +133,9 @@ def _by(c: Any, p: Any) -> Expression:
 _tier_steps = (
     steps.purchase(_purchases, by=_by),
     steps.contact(_contacts, by=_by),
-    steps.more("dialogue", "touchpoints", "dialogues_365", "{needed} more dialogues", _dialogues, by=_by),
-    steps.more("need", "touchpoints", "needs_365", "{needed} more needs confirmed", _needs, by=_by),
-    steps.more("cocreation", "touchpoints", "cocreations_730", "{needed} more co-creations", _cocreations, by=_by),
+    steps.more("dialogue", "touchpoints", "dialogues_365", "Dialogues: {needed} more", _dialogues, by=_by),
+    steps.more("need", "touchpoints", "needs_365", "Needs confirmed: {needed} more", _needs, by=_by),
+    steps.more("cocreation", "touchpoints", "cocreations_730", "Co-creations: {needed} more", _cocreations, by=_by),
     steps.resolve(_complaints, by=_by),
     steps.answer(_answers, by=_by),
 )
@@ -165,7 +165,7 @@ def tier(c: Any, p: Any) -> Iterable[Rung]:
             "tier.customer.contact",
             "inboundLast365Days",
             knows,
-            "Inbound contacts in 365 days: {observed}, at least {threshold} needed, unless committed.",
+            "Inbound contacts in 365 days: {observed}; at least {threshold} needed, unless committed.",
             Said(Whole(), c.inbound_365),
             Said(Whole(), p.customer_min_inbound),
         ),
@@ -207,20 +207,20 @@ def _no_need(c: Any) -> Test:
     "in development, convert; signing without an order, close it; new with one occasion, nurture a second; without a known need, capture needs; "
     "active, build satisfaction; loyal, invite a client to co-create or reward.",
     worst_first=tuple(NextAction.__members__),
-    steps=(steps.resolve(), steps.purchase(), steps.answer(), steps.more("need", "touchpoints", "needs_365", "{needed} more needs confirmed", steps.one)),
+    steps=(steps.resolve(), steps.purchase(), steps.answer(), steps.more("need", "touchpoints", "needs_365", "Needs confirmed: {needed} more", steps.one)),
 )
 def next_action(c: Any, p: Any) -> Iterable[Rung]:
     def at_phase(wanted: LifecyclePhase) -> Test:
         name = wanted.name.lower()
-        return is_so(f"action.{name}", "lifecycle.phase", one_of(c.phase, wanted), f"Phase: {{observed}}, {name} asked for.", Said(phase.kind, c.phase))
+        return is_so(f"action.{name}", "lifecycle.phase", one_of(c.phase, wanted), f"Phase: {{observed}}; {name} asked for.", Said(phase.kind, c.phase))
 
     def at_stage(wanted: LifecycleStage) -> Test:
         name = wanted.name.lower()
-        return is_so(f"action.{name}", "lifecycle.stage", one_of(c.stage, wanted), f"Stage: {{observed}}, {name} asked for.", Said(stage.kind, c.stage))
+        return is_so(f"action.{name}", "lifecycle.stage", one_of(c.stage, wanted), f"Stage: {{observed}}; {name} asked for.", Said(stage.kind, c.stage))
 
     def at_tier(wanted: RelationshipTier) -> Test:
         name = wanted.name.lower()
-        return is_so(f"action.tier.{name}", "relationship.tier", func.coalesce(_at(c, wanted), false()), f"Tier: {{observed}}, {name} asked for.", Said(tier.kind, c.tier))
+        return is_so(f"action.tier.{name}", "relationship.tier", func.coalesce(_at(c, wanted), false()), f"Tier: {{observed}}; {name} asked for.", Said(tier.kind, c.tier))
 
     open_complaint = at_least("action.open_complaint", "openComplaints", c.open_complaints, constant(1), "Open complaints")
     yield Rung("RESOLVE_COMPLAINT", "action.resolve_complaint", open_complaint)
@@ -232,7 +232,7 @@ def next_action(c: Any, p: Any) -> Iterable[Rung]:
     yield Rung("CLOSE_FIRST_ORDER", "action.close_first_order", at_phase(LifecyclePhase.SIGNING), no_order)
     once = is_so("action.once", "occasions", c.occasions <= constant(1), "Days with a kept order: {observed}.", Said(Whole(), c.occasions))
     yield Rung("NURTURE_SECOND_PURCHASE", "action.nurture_second_purchase", at_stage(LifecycleStage.NEW), once)
-    not_loyal = is_so("action.not_loyal", "lifecycle.stage", not_(one_of(c.stage, LifecycleStage.LOYAL)), "Stage: {observed}, any but loyal asked for.", Said(stage.kind, c.stage))
+    not_loyal = is_so("action.not_loyal", "lifecycle.stage", not_(one_of(c.stage, LifecycleStage.LOYAL)), "Stage: {observed}; any but loyal asked for.", Said(stage.kind, c.stage))
     yield Rung("CAPTURE_NEEDS", "action.capture_needs", not_loyal, _no_need(c))
     yield Rung("BUILD_SATISFACTION", "action.build_satisfaction", not_loyal)
     yield Rung("INVITE_COCREATION", "action.invite_cocreation", at_tier(RelationshipTier.CLIENT))

@@ -83,7 +83,7 @@ def ended(c: Any, p: Any) -> Any:
 )
 def stage(c: Any, p: Any) -> Iterable[Rung]:
     ended_by_word = is_so(
-        "stage.explicit", "terminatedOn", c.ended, "Relationship ended by word on {observed}, with no order kept since.", Said(Day(), c.terminated_day)
+        "stage.explicit", "terminatedOn", c.ended, "Ended by word: {observed}; a later kept order reopens it.", Said(Day(), c.terminated_day)
     )
     span = c.last_day - c.first_day
     yield Rung("CHURNED", "stage.explicit", ended_by_word)
@@ -145,7 +145,7 @@ _phase_steps = (purchase(_order_for_phase, by=_complaint_due), resolve(by=_still
 def phase(c: Any, p: Any) -> Iterable[Rung]:
     def at(stage: LifecycleStage) -> Test:
         name = stage.name.lower()
-        return is_so(f"phase.{name}", "lifecycle.stage", one_of(c.stage, stage), f"Stage: {{observed}}, {name} asked for.", Said(c_stage.kind, c.stage))
+        return is_so(f"phase.{name}", "lifecycle.stage", one_of(c.stage, stage), f"Stage: {{observed}}; {name} asked for.", Said(c_stage.kind, c.stage))
 
     c_stage = stage
     standing = one_of(c.stage, LifecycleStage.NEW, LifecycleStage.ACTIVE, LifecycleStage.LOYAL)
@@ -182,7 +182,7 @@ def overdue(rule: str, c: Any, p: Any) -> Test:
         rule,
         "openComplaints",
         c.overdue_complaint,
-        "Oldest open complaint of {observed}, overdue if before {threshold}.",
+        "Oldest open complaint: {observed}; overdue if before {threshold}.",
         Said(Day(), c.oldest_open_complaint_day),
         Said(Day(), p.today - p.complaint_sla_days),
     )
@@ -194,7 +194,7 @@ def detractor(rule: str, c: Any, p: Any) -> Test:
         rule,
         "nps",
         c.recent_detractor,
-        "Latest survey answer: {observed}, a detractor's if 0 to 6 and given since {threshold}.",
+        "Latest survey answer: {observed}; a detractor's if 0 to 6 and given since {threshold}.",
         Said(Whole(), c.nps),
         Said(Day(), p.today - p.detractor_window_days),
     )
@@ -343,7 +343,7 @@ def _tell_risk(c: Any, p: Any) -> Iterable[Test]:
     left, whole = _silence(c, p)
     base = constant(1_000_000) - (left * constant(2_000_000) + whole) // (whole * constant(2))
     yield is_so("risk.churned", "lifecycle.stage", one_of(c.stage, LifecycleStage.CHURNED), "Stage: {observed}; a churned customer's risk is 1.", Said(stage.kind, c.stage))
-    yield is_so("risk.silence", "lastPurchaseOn", c.recency_days > constant(0), "Last kept order on {observed}: silence alone makes a risk of {threshold}.", Said(Day(), c.last_day), Said(Fixed(decimals=6), _bought(c, base)))
+    yield is_so("risk.silence", "lastPurchaseOn", c.recency_days > constant(0), "Last kept order: {observed}; silence alone makes a risk of {threshold}.", Said(Day(), c.last_day), Said(Fixed(decimals=6), _bought(c, base)))
     yield overdue("risk.complaint", c, p)
     yield detractor("risk.detractor", c, p)
 
@@ -465,7 +465,7 @@ def _grade(rule: str, c: Any, name: str, fact: str, least: int) -> Test:
         purchase(),
         contact(lambda c, p: steps.missing(constant(3), c.inbound_90)),
         steps.more(
-            "brand_activity", "touchpoints", "brand_activities_365", "{needed} more brand activities", lambda c, p: steps.missing(constant(2), c.brand_activities_365)
+            "brand_activity", "touchpoints", "brand_activities_365", "Brand activities: {needed} more", lambda c, p: steps.missing(constant(2), c.brand_activities_365)
         ),
         answer(),
     ),
@@ -482,7 +482,7 @@ def behavior(c: Any, p: Any) -> Iterable[Rung]:
             "behavior.ambassador.voice",
             "touchpoints",
             func.coalesce(told_by, false()),
-            "Brand activities in 365 days: {observed}; {threshold} of them, a converted referral or an answer of 9 or 10 needed.",
+            "Brand activities in 365 days: {observed}; at least {threshold}, a converted referral or an answer of 9 or 10 needed.",
             Said(Whole(), c.brand_activities_365),
             Said(Whole(), constant(2)),
         ),

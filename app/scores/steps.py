@@ -58,11 +58,11 @@ def _to_loyalty(c: Any, p: Any) -> Expression:
 
 
 def purchase(needed: Rule = one, by: Rule | None = None) -> Step:
-    return Step("purchase", "occasions", "{needed} more days with a purchase", needed, _bought(_latest_or_today), by)
+    return Step("purchase", "occasions", "Days with a purchase: {needed} more", needed, _bought(_latest_or_today), by)
 
 
 loyalty = Step(
-    "loyalty", "occasions", "{needed} more days with a purchase, the last of them on or after {since}", _to_loyalty, _bought(long_enough), None, long_enough
+    "loyalty", "occasions", "Days with a purchase: {needed} more, the last of them on or after {since}", _to_loyalty, _bought(long_enough), None, long_enough
 )
 
 
@@ -70,7 +70,7 @@ def contact(needed: Rule = one, by: Rule | None = None) -> Step:
     def change(c: Any, p: Any, n: Expression) -> dict[str, Expression]:
         return {"inbound_90": up_to_six(c.inbound_90 + n), "inbound_365": up_to_six(c.inbound_365 + n)}
 
-    return Step("contact", "inboundLast90Days", "{needed} more contacts from the customer", needed, change, by)
+    return Step("contact", "inboundLast90Days", "Contacts from the customer: {needed} more", needed, change, by)
 
 
 def open_complaints(c: Any, _p: Any) -> Expression:
@@ -85,7 +85,7 @@ def resolve(needed: Rule = open_complaints, by: Rule | None = None) -> Step:
         left = c.open_complaints - n
         return {"open_complaints": left, "overdue_complaint": c.overdue_complaint & (left > constant(0))}
 
-    return Step("resolve", "openComplaints", "{needed} complaints to resolve", needed, change, by)
+    return Step("resolve", "openComplaints", "Open complaints to resolve: {needed}", needed, change, by)
 
 
 def answer(needed: Rule = one, by: Rule | None = None) -> Step:
@@ -97,7 +97,7 @@ def answer(needed: Rule = one, by: Rule | None = None) -> Step:
             "nps_day": case((n == constant(0), c.nps_day), else_=p.today),
         }
 
-    return Step("answer", "nps", "{needed} survey answer of 9 or 10", needed, change, by)
+    return Step("answer", "nps", "Survey answers of 9 or 10: {needed} more", needed, change, by)
 
 
 def more(key: str, fact: str, measure: str, sentence: str, needed: Rule, by: Rule | None = None) -> Step:

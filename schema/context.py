@@ -1,0 +1,79 @@
+"""What a request carries: who asks, when, and what it may use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+import strawberry
+from anyio.to_thread import run_sync
+from sqlalchemy import Engine, case, exists, select
+from strawberry.dataloader import DataLoader
+
+from app.customers.tables import Consent
+from app.platform.access import Caller
+from app.purchases.tables import Purchase, Refund
+from app.query.fetch import Reader
+from app.query.question import Question
+from app.scores.tables import Policy
+from app.touchpoints.tables import Touchpoint
+from schema.plan import Planner
+
+
+@dataclass
+class Asked:
+    """One request. `set_clock`: its clock came with it, and may lie before what has happened since."""
+
+    engine: Engine
+    reader: Reader
+    caller: Caller
+    now: datetime
+    set_clock: bool = False
+    idempotency_key: str | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
+    loader: DataLoader[Any, Any] | None = None
+
+    async def read(self, question: Question, values: Mapping[str, Any]) -> Any:
+        """The answer, as plain dictionaries and lists."""
+        return orjson.loads(await run_sync(self.reader.read, question, values))
+
+    async def planner(self, info: strawberry.Info, scope: str = "read") -> Planner:
+        """A plan for the root field that is being resolved."""
+        self.caller.require(scope)
+        raw = info._raw_info
+        past = self.set_clock and await run_sync(self._something_later)
+        return Planner(raw.schema, raw.fragments, raw.variable_values, self.caller, self.now, past)
+
+    async def policy_columns(self) -> dict[str, Any]:
+        """The thresholds in force, as stored."""
+        return await run_sync(self._policy_columns)
+
+    def _policy_columns(self) -> dict[str, Any]:
+        in_force = Policy.published_at <= self.now
+        found = select(Policy.__table__).where(Policy.org_id == self.caller.org.id)
+        with self.engine.connect() as connection:
+            rows = connection.execute(found.order_by(case((in_force, Policy.version), else_=-Policy.version).desc()).limit(1))
+            return dict(rows.mappings().one())
+
+    def _something_later(self) -> bool:
+        """Whether anything is recorded that lies ahead of a clock that was set."""
+        org = self.caller.org.id
+        later = [
+            exists().where(table.org_id == org, at > self.now)
+            for table, at in (
+                (Purchase, Purchase.purchased_at),
+                (Touchpoint, Touchpoint.occurred_at),
+                (Refund, Refund.refunded_at),
+                (Consent, Consent.at),
+                (Touchpoint, Touchpoint.resolved_at),
+            )
+        ]
+        with self.engine.connect() as connection:
+            return any(connection.execute(select(*later)).one())
+
+
+def asked(info: strawberry.Info) -> Asked:
+    """The request that a field is resolved for."""
+    found: Asked = info.context
+    return found

@@ -1,0 +1,198 @@
+"""A mutation field is one transaction: the key is claimed, the action runs, its result is remembered, all or nothing.
+
+An action answers with ids, outcome and counts; what stands behind an id is read back like any other row. A refused field undoes only itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any
+
+import strawberry
+from anyio.to_thread import run_sync
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    get_nullable_type,
+)
+from graphql.execution.values import get_argument_values, get_directive_values
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from strawberry.directive import DirectiveLocation
+
+from app.platform.access import Caller
+from app.platform.idempotency import claim, fingerprint, remember
+from app.platform.refusals import Code, Refused
+from app.platform.work import Work, work
+from schema.context import Asked, asked
+from schema.errors import UserError, as_dict, told
+from schema.fields import REQUIRED, asking
+from schema.roots import reread
+
+Result = dict[str, Any]
+Action = Callable[[Work, Any], Mapping[str, Any]]
+TRIES = 4
+# Of PostgreSQL: serialization_failure, deadlock_detected. Nothing was done, and the same again will do.
+_AGAIN = frozenset({"40001", "40P01"})
+
+
+@strawberry.directive(
+    locations=[DirectiveLocation.FIELD],
+    name="idempotent",
+    description="A repeat of this mutation field with the same key has no second effect: same ids, outcome and counts; entities as they are now.",
+)
+def idempotent(key: str) -> None:
+    """Read by the mutation field itself, in its transaction."""
+
+
+class _Aborted(Exception):
+    """A batch that is all or nothing, and was nothing."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__("The batch is undone.")
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Mutated:
+    """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key."""
+
+    action: Action
+    scope: str = "write"
+    needs_key: Callable[[Any], bool] = lambda _: False
+
+
+def perform(engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
+    """Do it in one transaction; the same key again answers what was done first. Raises nothing that the caller could mend."""
+    for attempt in range(TRIES):
+        try:
+            return _once(engine, caller, request, field, mutated, given, key)
+        except Refused as refused:
+            return {"user_errors": [as_dict(problem) for problem in refused.problems]}
+        except _Aborted as aborted:
+            return aborted.result
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _AGAIN or attempt == TRIES - 1:
+                raise
+    raise AssertionError("The last try returns or raises.")
+
+
+def _once(engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
+    with work(engine, caller, request.now) as transaction:
+        if key is not None:
+            first = claim(transaction, field, key, fingerprint(given))
+            if first is not None:
+                request.extensions["idempotency"] = {"replayed": True}
+                return first
+        result = dict(mutated.action(transaction, given))
+        if result.pop("abort", False):
+            raise _Aborted(result)
+        if key is not None:
+            remember(transaction, field, key, result)
+        return result
+
+
+def mutation(action: Action, input_type: type, payload_type: type, description: str, *, needs_key: Callable[[Any], bool] | None = None) -> Any:
+    """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
+    mutated = Mutated(action, needs_key=needs_key or (lambda _: False))
+
+    async def resolve(info: strawberry.Info, **_: Any) -> Any:
+        request = asked(info)
+        request.caller.require(mutated.scope)
+        raw = info._raw_info
+        definition = raw.parent_type.fields[raw.field_name]
+        arguments = get_argument_values(definition, raw.field_nodes[0], raw.variable_values)
+        given = plain(definition.args["input"].type, arguments["input"])
+        key = _key(request, info)
+        if key is None and mutated.needs_key(given):
+            message = "Give an idempotency key (@idempotent or the Idempotency-Key header) or an externalRef: a retry could do it twice."
+            return {"user_errors": [{"code": Code.IDEMPOTENCY_KEY_REQUIRED.value, "message": message, "path": [], "node": None}]}
+        return await run_sync(perform, request.engine, request.caller, request, raw.field_name, mutated, given, key)
+
+    return strawberry.field(
+        resolver=asking(payload_type, {"input": (input_type, REQUIRED, "What to do.")}, resolve), description=description
+    )
+
+
+
+
+
+def _key(request: Asked, info: strawberry.Info) -> str | None:
+    """The idempotency key of this field: its directive's, or the header's when it is the only one."""
+    raw = info._raw_info
+    directive: Any = raw.schema.get_directive("idempotent")
+    for node in raw.field_nodes:
+        found = get_directive_values(directive, node, raw.variable_values)
+        if found:
+            key: str = found["key"]
+            return key
+    if request.idempotency_key is not None:
+        fields = [node for node in raw.operation.selection_set.selections if isinstance(node, FieldNode)]
+        if len(fields) != 1 or len(fields) != len(raw.operation.selection_set.selections):
+            raise GraphQLError(
+                "The Idempotency-Key header goes with a document of one mutation field; use @idempotent on each.", extensions={"code": "BAD_USER_INPUT"}
+            )
+    return request.idempotency_key
+
+
+def plain(type_: Any, value: Any) -> Any:
+    """A coerced argument as plain values: input objects as dictionaries in snake case, without what was left out; enums by name."""
+    type_ = get_nullable_type(type_)
+    if value is None:
+        return None
+    if isinstance(type_, GraphQLList):
+        return [plain(type_.of_type, each) for each in value]
+    if isinstance(type_, GraphQLInputObjectType):
+        named = {field.out_name or name: (name, field) for name, field in type_.fields.items()}
+        return {snake(named[key][0]): plain(named[key][1].type, each) for key, each in value.items()}
+    if isinstance(type_, GraphQLEnumType) and isinstance(value, Enum):
+        return value.name
+    if isinstance(type_, GraphQLNonNull):
+        raise TypeError("A nullable type is not non-null.")
+    return value
+
+
+def snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+# ------------------------------------------------------------------ payloads
+
+
+def again(key: str, *, even_hidden: bool = False) -> Callable[..., Any]:
+    """Reads a row back that the result names."""
+
+    async def read(self: Any, info: strawberry.Info) -> Any:
+        return await reread(info, self.get(key), even_hidden=even_hidden)
+
+    return read
+
+
+def payload(name: str, description: str, rows: Mapping[str, Any], values: Mapping[str, tuple[Any, str]] | None = None, *, even_hidden: bool = False) -> type:
+    """A payload: rows read back by id, plain values with their descriptions, userErrors and query."""
+    annotations: dict[str, Any] = {}
+    body: dict[str, Any] = {"__module__": __name__, "by_name": True}
+    for key, of in rows.items():
+        resolver = again(key, even_hidden=even_hidden)
+        resolver.__annotations__["return"] = of | None
+        body[key] = strawberry.field(resolver=resolver, description="As it is now; null when it was refused.")
+    for key, (type_, said) in (values or {}).items():
+        annotations[key] = type_
+        body[key] = strawberry.field(description=said)
+    body["user_errors"] = strawberry.field(resolver=_problems, description="What to mend; empty when it was done.")
+    if not name.endswith("Row"):
+        body["query"] = strawberry.field(resolver=_query, description="Whatever else is to be read in the same trip.")
+    return strawberry.type(type(name, (), {**body, "__annotations__": annotations}), description=description)
+
+
+async def _problems(self: Any) -> list[UserError]:
+    found: Any = told(self.get("user_errors", ()))
+    return found  # type: ignore[no-any-return]
+
+
+async def _query(self: Any) -> Annotated["Query", strawberry.lazy("schema.schema")]:  # type: ignore[name-defined] # noqa: F821
+    return None

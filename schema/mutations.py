@@ -1,0 +1,149 @@
+"""What can be done. Each field is one transaction; its action stands in the capability of the same name."""
+
+from typing import Any
+
+import strawberry
+
+from app.customers import actions as customers
+from app.purchases import actions as purchases
+from app.purchases import refunds
+from app.purchases.rules import needs_key
+from app.scores import actions as scores
+from app.touchpoints import actions as touchpoints
+from schema import inputs
+from schema.enums import RowOutcome, UpsertOutcome
+from schema.mutation import mutation, payload
+from schema.scores import Policy
+from schema.types import Consent, Customer, Purchase, Refund, Touchpoint
+
+_OUTCOME = "What became of it."
+
+
+def _of_customer(name: str, said: str, **values: Any) -> type:
+    return payload(f"Customer{name}Payload", said, {"customer": Customer}, values)
+
+
+def _batch(name: str, row: type, counts: dict[str, str]) -> type:
+    values = {"rows": (list[row], "By index, as given.")} | {key: (int, said) for key, said in counts.items()}  # type: ignore[valid-type]
+    return payload(name, "A batch: every row answers, and the counts sum to the rows given.", {}, values)
+
+
+def _row(name: str, outcome: Any, **rows: Any) -> type:
+    return payload(name, "One row of a batch.", rows, {"index": (int, "From 0."), "outcome": (outcome, _OUTCOME)})
+
+
+_RECORDED = {
+    "recorded": "Recorded now.",
+    "already_recorded": "Recorded before, with equal content.",
+    "refused": "See their userErrors.",
+    "not_attempted": "Not done, since another was refused.",
+}
+_UPSERTED = {
+    "created": "There was none.",
+    "updated": "Something changed.",
+    "unchanged": "All was so already.",
+    "refused": "See their userErrors.",
+    "not_attempted": "Not done, since another was refused.",
+}
+
+Updated = _of_customer("Update", "A changed customer.")
+CustomersUpserted = _batch("CustomersUpsertPayload", _row("CustomerUpsertRow", UpsertOutcome, customer=Customer), _UPSERTED)
+ConsentRecorded = payload("ConsentRecordPayload", "A recorded word.", {"customer": Customer, "consent": Consent})
+TouchpointRecorded = payload("TouchpointRecordPayload", "A recorded contact.", {"touchpoint": Touchpoint}, {"outcome": (RowOutcome, _OUTCOME)})
+TouchpointsRecorded = _batch("TouchpointsRecordPayload", _row("TouchpointRow", RowOutcome, touchpoint=Touchpoint), _RECORDED)
+TouchpointRetracted = payload(
+    "TouchpointRetractPayload", "A contact taken back; it is shown this once.", {"touchpoint": Touchpoint, "customer": Customer}, even_hidden=True
+)
+ComplaintResolved = payload("ComplaintResolvePayload", "A settled complaint.", {"touchpoint": Touchpoint})
+PurchaseRecorded = payload("PurchaseRecordPayload", "A recorded purchase.", {"purchase": Purchase}, {"outcome": (RowOutcome, _OUTCOME)})
+PurchasesRecorded = _batch("PurchasesRecordPayload", _row("PurchaseRow", RowOutcome, purchase=Purchase), _RECORDED)
+PurchaseRefunded = payload(
+    "PurchaseRefundPayload", "A recorded refund.", {"purchase": Purchase, "refund": Refund}, {"outcome": (RowOutcome, _OUTCOME)}
+)
+PurchaseVoided = payload("PurchaseVoidPayload", "A voided purchase.", {"purchase": Purchase})
+PolicyPublished = payload("PolicyPublishPayload", "The new version.", {"policy": Policy})
+
+
+def _batch_needs_key(given: Any) -> bool:
+    return any(needs_key(row) for row in given["rows"])
+
+
+@strawberry.type(description="What can be done. Every field takes @idempotent; one that is refused undoes only itself.")
+class Mutation:
+    customer_create = mutation(
+        customers.create_customer, inputs.CustomerCreateInput, _of_customer("Create", "A new customer."), "Create a customer."
+    )
+    customer_update = mutation(customers.update_customer, inputs.CustomerUpdateInput, Updated, "Change a customer's profile.")
+    customer_upsert = mutation(
+        customers.upsert_customer,
+        inputs.CustomerUpsertInput,
+        _of_customer("Upsert", "A customer as it was to be.", outcome=(UpsertOutcome, _OUTCOME)),
+        "Create a customer or change it, by external reference.",
+    )
+    customers_upsert = mutation(customers.upsert_customers, inputs.CustomersUpsertInput, CustomersUpserted, "Upsert up to 200 customers.")
+    customer_archive = mutation(
+        customers.archive_customer,
+        inputs.CustomerArchiveInput,
+        _of_customer("Archive", "A hidden customer."),
+        "Hide a customer and free its external references. Nothing is deleted.",
+    )
+    customer_restore = mutation(
+        customers.restore_customer,
+        inputs.CustomerRestoreInput,
+        _of_customer("Restore", "A customer shown again."),
+        "Show an archived customer again; TAKEN when a reference went to another since.",
+    )
+    customer_terminate = mutation(
+        customers.terminate_customer,
+        inputs.CustomerTerminateInput,
+        _of_customer("Terminate", "A customer whose relationship ended."),
+        "The relationship ended, by word of either side; a kept order after that day reopens it.",
+    )
+    customer_reinstate = mutation(
+        customers.reinstate_customer,
+        inputs.CustomerReinstateInput,
+        _of_customer("Reinstate", "A customer whose relationship goes on."),
+        "Take a termination back.",
+    )
+    consent_record = mutation(customers.record_consent, inputs.ConsentRecordInput, ConsentRecorded, "Record a word on a purpose and channel.")
+    touchpoint_record = mutation(touchpoints.record_touchpoint, inputs.TouchpointRecordInput, TouchpointRecorded, "Record a contact.")
+    touchpoints_record = mutation(
+        touchpoints.record_touchpoints, inputs.TouchpointsRecordInput, TouchpointsRecorded, "Record up to 200 contacts."
+    )
+    touchpoint_retract = mutation(
+        touchpoints.retract_touchpoint,
+        inputs.TouchpointRetractInput,
+        TouchpointRetracted,
+        "Recorded by mistake: as if it had never been, but for the audit trail.",
+    )
+    complaint_resolve = mutation(touchpoints.resolve_complaint, inputs.ComplaintResolveInput, ComplaintResolved, "Settle a complaint.")
+    purchase_record = mutation(
+        purchases.record_purchase,
+        inputs.PurchaseRecordInput,
+        PurchaseRecorded,
+        "Record a purchase. Needs an idempotency key or an externalRef.",
+        needs_key=needs_key,
+    )
+    purchases_record = mutation(
+        purchases.record_purchases,
+        inputs.PurchasesRecordInput,
+        PurchasesRecorded,
+        "Record up to 200 purchases. Every row needs an externalRef, or the field an idempotency key.",
+        needs_key=_batch_needs_key,
+    )
+    purchase_refund = mutation(
+        refunds.refund_purchase,
+        inputs.PurchaseRefundInput,
+        PurchaseRefunded,
+        "Record money given back. Needs an idempotency key or an externalRef. More than is left is refused with EXCEEDS_PURCHASE.",
+        needs_key=needs_key,
+    )
+    purchase_void = mutation(
+        refunds.void_purchase,
+        inputs.PurchaseVoidInput,
+        PurchaseVoided,
+        "Recorded by mistake: as if it had never been, but for the audit trail.",
+    )
+    policy_publish = mutation(
+        scores.publish_policy, inputs.PolicyPublishInput, PolicyPublished, "Publish a new version of the policy; it holds from now on."
+    )

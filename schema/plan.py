@@ -1,0 +1,295 @@
+"""From a GraphQL selection to a question: one for each root field, with the values of its parameters.
+
+The selection is walked over the finished schema, where each field tells its source. Nothing here knows a customer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLIncludeDirective,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    SelectionNode,
+    get_named_type,
+)
+from graphql.execution.values import get_argument_values, get_directive_values
+
+from app.platform.access import Caller
+from app.platform.database import instant_text
+from app.platform.days import local_day
+from app.platform.ids import EPOCH, microseconds
+from app.platform.refusals import BadInput
+from app.query import question as q
+from app.query.kind import Plain
+from app.query.page import SEARCH_RANK, read_cursor
+from app.query.shape import Shape
+from schema.fields import Entity, Fixed, Money, PartOf, Related, Same, Source, Value, Why, of_part, source_of
+from schema.filters import Values, paths, tests
+
+CODE = Plain()
+DEFAULT_PAGE, LARGEST_PAGE = 20, 100
+
+
+@dataclass
+class Selected:
+    """A field that was selected: its response key and all nodes that select it."""
+
+    key: str
+    name: str
+    nodes: list[FieldNode]
+
+
+@dataclass
+class Planner:
+    """Plans one root field. `clock` is told apart from `now` by an asOf or a page's pin."""
+
+    schema: GraphQLSchema
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variables: Any
+    caller: Caller
+    now: datetime
+    past: bool = False
+    as_of: datetime | None = None
+    values: Values = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.set_clock(self.now)
+
+    def set_clock(self, now: datetime) -> None:
+        """The clock of the whole field: of the request, of an asOf, or of the first page."""
+        self.now = now
+        org = self.caller.org
+        given = self.values.given if hasattr(self, "values") else {}
+        self.values = Values(now, local_day(now, org.zone), org.exponent, given)
+        suffix = f"@{microseconds(self.as_of)}" if self.as_of else ""
+        self.values.given |= {
+            "org": org.id,
+            "now": now,
+            "today": self.values.today,
+            "exponent": org.exponent,
+            "unit": 10**org.exponent,
+            "currency": org.currency,
+            "pin": microseconds(now),
+            "instant_suffix": suffix,
+            "as_of": f'"{instant_text(self.as_of)}"' if self.as_of else "null",
+        }
+
+    @property
+    def clock(self) -> q.Clock:
+        return q.Clock(past=self.past, named=self.as_of is not None)
+
+    def set_as_of(self, instant: datetime | None) -> None:
+        """Read everything below as of an instant; one that is still to come is no question."""
+        if instant is None:
+            return
+        if instant > self.now:
+            raise BadInput("asOf lies in the future.")
+        self.past, self.as_of = True, instant
+        self.set_clock(instant)
+
+    # -------------------------------------------------------------- selections
+
+    def arguments(self, parent: GraphQLObjectType, selected: Selected) -> dict[str, Any]:
+        """Its arguments as they were coerced, by GraphQL name."""
+        definition = parent.fields[selected.name]
+        given: dict[str, Any] = get_argument_values(definition, selected.nodes[0], self.variables)
+        return {name: given[argument.out_name or name] for name, argument in definition.args.items() if (argument.out_name or name) in given}
+
+    def below(self, nodes: Iterable[FieldNode], parent: GraphQLObjectType) -> list[Selected]:
+        """What is selected below a field, merged by response key, in order."""
+        found: dict[str, Selected] = {}
+        for node in nodes:
+            self._collect(node.selection_set.selections if node.selection_set else (), parent, found, set())
+        return list(found.values())
+
+    def _collect(self, selections: Sequence[SelectionNode], parent: GraphQLObjectType, found: dict[str, Selected], spread: set[str]) -> None:
+        for node in selections:
+            if not self._included(node):
+                continue
+            if isinstance(node, FieldNode):
+                key = node.alias.value if node.alias else node.name.value
+                found.setdefault(key, Selected(key, node.name.value, [])).nodes.append(node)
+                continue
+            if isinstance(node, FragmentSpreadNode):
+                if node.name.value in spread:
+                    continue
+                spread.add(node.name.value)
+                fragment: Any = self.fragments[node.name.value]
+            else:
+                fragment = node
+            if self._applies(fragment.type_condition, parent):
+                self._collect(fragment.selection_set.selections, parent, found, spread)
+
+    def _applies(self, condition: Any, parent: GraphQLObjectType) -> bool:
+        if condition is None or condition.name.value == parent.name:
+            return True
+        named = self.schema.get_type(condition.name.value)
+        return isinstance(named, GraphQLInterfaceType) and named in parent.interfaces
+
+    def _included(self, node: SelectionNode) -> bool:
+        skip: Any = get_directive_values(GraphQLSkipDirective, node, self.variables)
+        if skip and skip["if_"]:
+            return False
+        include: Any = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        return not include or bool(include["if_"])
+
+    # -------------------------------------------------------------- rows
+
+    def items(self, of: GraphQLObjectType, nodes: Iterable[FieldNode], path: str, named: Mapping[str, str] | None = None) -> q.Items:
+        """What is selected of a row or a part of it."""
+        return tuple(self._item(of, selected, f"{path}_{selected.key}", named or {}) for selected in self.below(nodes, of))
+
+    def _item(self, of: GraphQLObjectType, selected: Selected, path: str, named: Mapping[str, str]) -> q.Item:
+        if selected.name == "__typename":
+            return q.Said(selected.key, f'"{of.name}"')
+        definition = of.fields[selected.name]
+        source: Source | None = of_part(source_of(definition), named)
+        inner: Any = get_named_type(definition.type)
+        match source:
+            case Value(node=node, kind=kind, nullable=nullable):
+                return q.Field(selected.key, node, kind, nullable)
+            case Money():
+                return self._money(selected, source, inner)
+            case PartOf(unless=unless, nodes=renamed):
+                return q.Part(selected.key, self.items(inner, selected.nodes, path, renamed), unless)
+            case Fixed(values=values):
+                return q.Listed(selected.key, tuple(q.Field("", value.node, value.kind, value.nullable) for value in values))
+            case Same(parameter=parameter):
+                return q.Said(selected.key, parameter, parameter=True)
+            case Why(measures=measures):
+                chosen = self.arguments(of, selected).get("of")
+                measure = measures[chosen.name if chosen else ""]
+                return q.Explained(selected.key, measure.key, self.told(inner, selected.nodes))
+            case Related(how="one", relation=relation):
+                return q.One(selected.key, relation, self.items(inner, selected.nodes, path))
+            case Related(how="plain", relation=relation):
+                return q.Rows(selected.key, relation, self.items(inner, selected.nodes, path))
+            case Related(relation=relation):
+                return self.connection(of, selected, inner, path, relation)
+            case _:
+                raise TypeError(f"{of.name}.{selected.name} has no source.")
+
+    def _money(self, selected: Selected, money: Money, of: GraphQLObjectType) -> q.Part:
+        fields: list[q.Item] = []
+        for part in self.below(selected.nodes, of):
+            if part.name == "amount":
+                fields.append(q.Field(part.key, money.value.node, money.value.kind, False))
+            elif part.name == "currency" and money.currency:
+                fields.append(q.Field(part.key, money.currency, CODE, False))
+            elif part.name == "currency":
+                fields.append(q.Said(part.key, "currency_json", parameter=True))
+                self.values.given["currency_json"] = f'"{self.caller.org.currency}"'
+            else:
+                fields.append(q.Said(part.key, f'"{of.name}"'))
+        return q.Part(selected.key, tuple(fields), money.value.node if money.value.nullable else None)
+
+    def told(self, of: GraphQLObjectType, nodes: Iterable[FieldNode]) -> tuple[q.Told, ...]:
+        """The fields of an explanation."""
+        found = []
+        for selected in self.below(nodes, of):
+            if selected.name == "__typename":
+                found.append(q.Told(selected.key, of.name))
+                continue
+            inner = get_named_type(of.fields[selected.name].type)
+            below = self.told(inner, selected.nodes) if isinstance(inner, GraphQLObjectType) else ()
+            found.append(q.Told(selected.key, selected.name, below))
+        return tuple(found)
+
+    # -------------------------------------------------------------- connections
+
+    def connection(
+        self, parent: GraphQLObjectType, selected: Selected, of: GraphQLObjectType, path: str, relation: q.Relation | None, clocked: bool = False,
+        terms: Sequence[Any] | None = None,
+    ) -> q.Many:
+        """A connection, below a row or at the root; `terms` of a search put its best match first."""
+        given = self.arguments(parent, selected)
+        rows_of = python_class(get_named_type(of.fields["nodes"].type))
+        entity: Entity = rows_of.entity
+        shape = entity.shape
+        order = self._order(rows_of, entity, given)
+        if terms and not given.get("orderBy"):
+            order = (q.Order(SEARCH_RANK, True),)
+        page = self._page(shape, order, given, path, clocked, terms)
+        where = given.get("where")
+        test = tests(rows_of, where, f"{path}_where", self.values) if where is not None else None
+        if "archived" in given:
+            test = with_archived(given["archived"].name, test)
+        fields = tuple(self._paged(of, each, path) for each in self.below(selected.nodes, of))
+        return q.Many(selected.key, shape.name, relation, fields, page, test)
+
+    def _order(self, rows_of: type, entity: Entity, given: Mapping[str, Any]) -> tuple[q.Order, ...]:
+        asked = given.get("orderBy") or []
+        if len(asked) > 5:
+            raise BadInput("At most 5 sort keys.")
+        sortable = paths(rows_of, "sort") if asked else {}
+        order: dict[str, q.Order] = {}
+        for each in asked:
+            node = sortable[each["field"].name].node
+            order.setdefault(node, q.Order(node, each["direction"].name == "DESC"))
+        return tuple(order.values()) or tuple(q.Order(node, falls) for node, falls in entity.default_order)
+
+    def _page(
+        self, shape: Shape, order: tuple[q.Order, ...], given: Mapping[str, Any], path: str, clocked: bool, terms: Sequence[Any] | None
+    ) -> q.Page:
+        first, last = given.get("first"), given.get("last")
+        if first is not None and last is not None:
+            raise BadInput("Give first or last, not both.")
+        size = first if first is not None else last if last is not None else DEFAULT_PAGE
+        if not 1 <= size <= LARGEST_PAGE:
+            raise BadInput(f"A page has 1 to {LARGEST_PAGE} rows.")
+        self.values.put(f"{path}_size", size)
+        self.values.put(f"{path}_more", size + 1)
+        sides: dict[str, tuple[bool, ...] | None] = {"after": None, "before": None}
+        for side in sides:
+            if given.get(side) is not None:
+                place = read_cursor(shape, order, given[side])
+                # Judgements move with the day: a page goes on at the clock of the first one.
+                if place.pin is not None and clocked and self.as_of is None and not self.past:
+                    self.set_clock(min(EPOCH + timedelta(microseconds=place.pin), self.now))
+                self.values.given |= place.parameters(path, side)
+                sides[side] = tuple(value is None for value in place.values)
+        for n, (low, high) in enumerate(terms or ()):
+            self.values.given |= {f"term_{n}_low": low, f"term_{n}_high": high}
+        return q.Page(path, order, last is not None, sides["after"], sides["before"], len(terms) if terms else None)
+
+    def _paged(self, of: GraphQLObjectType, selected: Selected, path: str) -> q.Paged:
+        if selected.name == "__typename":
+            return q.Paged(selected.key, "__typename", said=of.name)
+        inner: Any = get_named_type(of.fields[selected.name].type)
+        match selected.name:
+            case "nodes":
+                return q.Paged(selected.key, "nodes", self.items(inner, selected.nodes, f"{path}_{selected.key}"))
+            case "edges" | "pageInfo":
+                parts = tuple(self._paged_part(inner, each, f"{path}_{selected.key}") for each in self.below(selected.nodes, inner))
+                return q.Paged(selected.key, selected.name, parts=parts)
+            case _:
+                return q.Paged(selected.key, selected.name)
+
+    def _paged_part(self, of: GraphQLObjectType, selected: Selected, path: str) -> q.Paged:
+        if selected.name == "__typename":
+            return q.Paged(selected.key, "__typename", said=of.name)
+        if selected.name == "node":
+            inner: Any = get_named_type(of.fields["node"].type)
+            return q.Paged(selected.key, "node", self.items(inner, selected.nodes, f"{path}_{selected.key}"))
+        return q.Paged(selected.key, selected.name)
+
+
+def python_class(of: Any) -> Any:
+    """The class behind an object type of the schema."""
+    return of.extensions["strawberry-definition"].origin
+
+
+def with_archived(scope: str, test: q.Where | None) -> q.Where | None:
+    if scope == "INCLUDE":
+        return test
+    alone = q.Compare("archived_at", "is_null" if scope == "EXCLUDE" else "not_null")
+    return alone if test is None else q.All((alone, test))
+

@@ -1,0 +1,83 @@
+"""The schema, finished: types from strawberry, and for each field where its value is found."""
+
+from typing import Any
+
+import strawberry
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, is_introspection_type
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from app.customers.measures import customers
+from app.purchases.measures import purchases
+from app.query.shape import Shape
+from app.query.statement import World
+from app.scores.tables import Policy as PolicyTable
+from app.touchpoints.measures import touchpoints
+from schema.errors import InputError, StaleVersionError, TakenError
+from schema.mutation import idempotent, snake
+from schema.mutations import Mutation
+from schema.plan import python_class
+from schema.queries import Query
+from schema.scalars import SCALARS
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    types=[InputError, TakenError, StaleVersionError],
+    directives=[idempotent],
+    config=StrawberryConfig(scalar_map=SCALARS),
+    extensions=[lambda: ParserCache(maxsize=1000), lambda: ValidationCache(maxsize=1000)],
+)
+
+
+def _by_key(row: Any, info: Any, **_: Any) -> Any:
+    """The statement's JSON uses the response keys."""
+    return row[info.path.key]
+
+
+def _by_name(row: Any, info: Any, **_: Any) -> Any:
+    """What a mutation or the request itself answers is told by name."""
+    return row.get(snake(info.field_name), row.get(info.field_name, _EMPTY.get(info.field_name)))
+
+
+# What a refused mutation says besides its userErrors.
+_EMPTY = {name: 0 for name in ("created", "updated", "unchanged", "recorded", "alreadyRecorded", "refused", "notAttempted")} | {
+    "rows": [],
+    "outcome": "REFUSED",
+}
+
+
+def _finish(graphql: GraphQLSchema) -> None:
+    """Let rows be dictionaries: each field finds its value there, unless it resolves itself."""
+    roots = {graphql.query_type, graphql.mutation_type}
+    for of in graphql.type_map.values():
+        if isinstance(of, GraphQLInterfaceType):
+            of.resolve_type = getattr(python_class(of), "resolve_type", None)
+        if not isinstance(of, GraphQLObjectType) or is_introspection_type(of) or of in roots:
+            continue
+        of.is_type_of = None
+        cls = python_class(of)
+        by_name = getattr(cls, "by_name", False) or issubclass(cls, InputError | TakenError | StaleVersionError)
+        for field in of.fields.values():
+            definition = field.extensions["strawberry-definition"]
+            if by_name and definition.base_resolver is None:
+                field.resolve = _by_name
+            elif not by_name:
+                field.resolve = _by_key
+
+
+graphql_schema: GraphQLSchema = schema._schema
+_finish(graphql_schema)
+
+
+def _shapes() -> dict[str, Shape]:
+    found = {shape.name: shape for shape in (customers, touchpoints, purchases)}
+    for of in graphql_schema.type_map.values():
+        entity = getattr(python_class(of), "entity", None) if isinstance(of, GraphQLObjectType) and not is_introspection_type(of) else None
+        if entity is not None:
+            found[entity.shape.name] = entity.shape
+    return found
+
+
+world = World(_shapes(), PolicyTable.__table__)
+
