@@ -94,7 +94,7 @@ def demo() -> None:
 @main.command("schema")
 def print_schema() -> None:
     """Print the GraphQL schema."""
-    from schema import schema
+    from schema.schema import schema
 
     click.echo(schema.as_str())
 
