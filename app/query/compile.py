@@ -18,7 +18,7 @@ from sqlalchemy import CTE, ColumnElement, FromClause, Select, and_, func, later
 from app.query import sql
 from app.query.explain import Explainer
 from app.query.fact import constant
-from app.query.flow import Reading, Statement, read
+from app.query.flow import Reading, Statement, column_of, read
 from app.query.kind import Id, Kind, Minor
 from app.query.page import SEARCH_RANK, beyond, cursor, ordering
 from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said, Where
@@ -77,17 +77,17 @@ class Compiler:
             page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
             place = func.row_number().over(order_by=self._again(shape, page, page_rows))
             return select(page_rows.c.id, place.label("n")).cte(name)
-        mine = near.where(*tests, rows[many.relation.child] == parents.c.id).order_by(*ordered).limit(more).correlate(parents)
+        mine = near.where(*tests, rows[many.relation.child] == column_of(parents, "id")).order_by(*ordered).limit(more).correlate(parents)
         if statement.dialect == "postgresql":
             each = lateral(mine, f"{name}_page")
-            place = func.row_number().over(partition_by=parents.c.id, order_by=self._again(shape, page, each))
-            return select(parents.c.id.label("parent"), each.c.id, place.label("n")).join_from(parents, each, true()).cte(name)
+            place = func.row_number().over(partition_by=column_of(parents, "id"), order_by=self._again(shape, page, each))
+            return select(column_of(parents, "id").label("parent"), each.c.id, place.label("n")).join_from(parents, each, true()).cte(name)
         # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list of ids.
         ids = mine.subquery(f"{name}_page")
         listed = select(func.json_group_array(ids.c.id)).select_from(ids).correlate(parents).scalar_subquery()
         each_id: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
         return (
-            select(parents.c.id.label("parent"), each_id.c.value.label("id"), (each_id.c.key + constant(1)).label("n"))
+            select(column_of(parents, "id").label("parent"), each_id.c.value.label("id"), (each_id.c.key + constant(1)).label("n"))
             .select_from(parents.join(each_id, true()))
             .cte(name)
         )
@@ -121,7 +121,7 @@ class Compiler:
         total: Select[Any] = select(func.count().label("total")).select_from(rows.source).where(*tests)
         if parents is not None and relation is not None:
             parent = rows[relation.child]
-            total = total.add_columns(parent.label("parent")).where(parent.in_(select(parents.c.id))).group_by(parent)
+            total = total.add_columns(parent.label("parent")).where(parent.in_(select(column_of(parents, "id")))).group_by(parent)
         return total.cte(self.statement.name("counted"))
 
     def _joined_page(self, many: Many, shape: Shape, cut: CTE, nested: bool) -> CTE:
@@ -197,7 +197,7 @@ class Compiler:
 
     def one(self, shape: Shape, one: One, parents: FromClause) -> Child:
         """The row that a parent points to."""
-        pointing = parents.c[one.relation.parent]
+        pointing = column_of(parents, one.relation.parent)
         ids = select(pointing.label("id")).where(pointing.is_not(None)).distinct().cte(self.statement.name("cut"))
         rows = self.level(shape, ids, [one.fields], {}, None, only=one.relation.only, keep=["id"])
         joined = select(rows.c.kept_id.label("parent"), rows.c.json_0).cte(self.statement.name("joined"))

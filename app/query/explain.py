@@ -5,12 +5,12 @@ A step is a what-if, not a second rule: a change of facts, and the measure itsel
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, Null, Select, Text, and_, case, cast, func, null, or_, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Null, Select, Text, and_, case, cast, func, literal_column, null, or_, select, union_all
 
 from app.query import sql
 from app.query.fact import constant
 from app.query.flow import DECIDING, Graph, Joined, Reading, Row, WhatIf
-from app.query.measure import Ladder, Measure, Noted
+from app.query.measure import Ladder, Measure, Noted, Step
 from app.query.question import Explained, Told
 from app.query.shape import Shape
 
@@ -46,7 +46,8 @@ class Explainer:
                     self.what_ifs.append(what_if)
             graph = Graph(self.shape, self.what_ifs)
             for step in measure.steps:
-                nodes |= {f"n:{step.key}~{step.key}", graph.under(measure.key, step.key)}
+                alone = _what_if(measure, step)
+                nodes |= {alone.needed(step), graph.under(measure.key, alone.name)}
                 for day in filter(None, (step.by, step.since)):
                     row = Noted()
                     day(row, Noted())
@@ -84,13 +85,13 @@ class Explainer:
             told = {"rule": sql.text(test.rule), "fact": sql.text(test.fact), "observed": observed, "threshold": threshold}
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
             told |= {"met": sql.either(test.holds), "place": constant(place)}
-            rows.append(_one_row(told, shown))
+            rows.append(_one_row(told, shown, not rows))
         if not rows:
             return sql.text("")
         name = compiler.statement.name("reasons")
         listed = _listed(rows, f"{name}_all")
-        text = sql.template(sql.json_object((part.key, _of_reason(part, listed.c)) for part in field.fields))
-        return _joined(select(text.label("text"), listed.c.place), name)
+        text = sql.template(sql.json_object((part.key, _of_reason(part, S)) for part in field.fields))
+        return _joined(select(text.label("text"), S.place).select_from(listed), name)
 
     def _steps(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> Expression:
         if not measure.steps:
@@ -101,27 +102,47 @@ class Explainer:
             together = next((row[graph.under(measure.key, each.name)] for each in _together(measure) if step in measure.together), null())
             before, _, rest = step.sentence.partition("{needed}")
             between, since, after = rest.partition("{since}")
-            told: dict[str, Expression] = {"needed": row[f"n:{step.key}~{step.key}"], "alone": row[graph.under(measure.key, step.key)]}
+            what_if = _what_if(measure, step)
+            told: dict[str, Expression] = {"needed": row[what_if.needed(step)], "alone": row[graph.under(measure.key, what_if.name)]}
             told |= {"together": together, "by": step.by(c, p) if step.by else null(), "since": step.since(c, p) if since and step.since else null()}
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
             told |= {"fact": sql.text(step.fact), "place": constant(place)}
-            rows.append(_one_row({key: _typed(key, value) for key, value in told.items()}, None))
+            rows.append(_one_row({key: _typed(key, value) for key, value in told.items()}, None, not rows))
         listed = _listed(rows, f"{name}_all")
         now = measure.goodness(func.coalesce(row[measure.key], constant(-1)) if measure.nullable else row[measure.key])
 
         def better(then: Expression) -> Expression:
-            return sql.either(and_(listed.c.needed > 0, then.is_not(None), measure.goodness(then) > now))
+            return sql.either(and_(S.needed > 0, then.is_not(None), measure.goodness(then) > now))
 
-        weighed = select(listed, better(listed.c.alone).label("sufficient"), better(listed.c.together).label("with_the_rest")).subquery(f"{name}_weighed")
-        alone = func.max(weighed.c.sufficient).over().label("any_sufficient")
-        known = select(weighed, alone).subquery(f"{name}_known")
-        told_too = and_(known.c.any_sufficient == 0, known.c.with_the_rest == 1)
-        outcome = case((known.c.sufficient == 1, known.c.alone), else_=known.c.together)
-        to = select(known, compiler.said(measure.kind, row, outcome).label("to")).where(or_(known.c.sufficient == 1, told_too)).subquery(f"{name}_told")
-        text = sql.template(sql.json_object((part.key, _of_step(part, to.c)) for part in field.fields))
+        weighed = _with(listed, f"{name}_weighed", sufficient=better(S.alone), with_the_rest=better(S.together))
+        known = _with(weighed, f"{name}_known", any_sufficient=func.max(S.sufficient).over())
+        outcome = case((S.sufficient == 1, S.alone), else_=S.together)
+        useful = or_(S.sufficient == 1, and_(S.any_sufficient == 0, S.with_the_rest == 1))
+        to = _with(known, f"{name}_told", where=useful, to=compiler.said(measure.kind, row, outcome))
+        text = sql.template(sql.json_object((part.key, _of_step(part)) for part in field.fields))
         # Smallest first.
-        place = func.row_number().over(order_by=[to.c.needed, to.c.place]).label("place")
-        return _joined(select(text.label("text"), place), name)
+        place = func.row_number().over(order_by=[S.needed, S.place]).label("place")
+        return _joined(select(text.label("text"), place).select_from(to), name)
+
+
+_RESERVED = frozenset({"to", "by", "before", "between", "after"})
+_TEXTS = frozenset({"to", "before", "between", "after", "fact", "rule", "observed", "threshold"})
+
+
+class _Unqualified:
+    """Columns of the one source that a small select has: they need no name before theirs."""
+
+    def __getattr__(self, key: str) -> ColumnElement[Any]:
+        return literal_column(f'"{key}"' if key in _RESERVED else key, Text() if key in _TEXTS else BigInteger())
+
+
+S = _Unqualified()
+
+
+def _with(source: FromClause, name: str, *, where: Expression | None = None, **more: Expression) -> FromClause:
+    """A source and some columns more."""
+    made = select(literal_column("*"), *(value.label(key) for key, value in more.items())).select_from(source)
+    return (made if where is None else made.where(where)).subquery(name)
 
 
 NOTHING = ""
@@ -132,12 +153,16 @@ def _deciding(measure: Measure, row: Reading) -> Expression:
 
 
 def _alone(measure: Measure) -> list[WhatIf]:
-    return [WhatIf(step.key, (step,)) for step in measure.steps]
+    return [_what_if(measure, step) for step in measure.steps]
+
+
+def _what_if(measure: Measure, step: Step) -> WhatIf:
+    return WhatIf(f"{step.key}_{measure.key}", measure.key, (step,))
 
 
 def _together(measure: Measure) -> list[WhatIf]:
     """All steps at once, for a judgement that may want several."""
-    return [WhatIf(f"all_{measure.key}", tuple(measure.together))] if measure.together else []
+    return [WhatIf(f"all_{measure.key}", measure.key, tuple(measure.together))] if measure.together else []
 
 
 def _typed(key: str, value: Expression) -> Expression:
@@ -145,8 +170,9 @@ def _typed(key: str, value: Expression) -> Expression:
     return cast(value, BigInteger) if isinstance(value, Null) and key in ("together", "by", "since") else value
 
 
-def _one_row(columns: dict[str, Expression], shown: Expression | None) -> Select[Any]:
-    row = select(*(value.label(key) for key, value in columns.items()))
+def _one_row(columns: dict[str, Expression], shown: Expression | None, named: bool) -> Select[Any]:
+    # The first row of a union names its columns for all.
+    row = select(*(value.label(key) if named else value for key, value in columns.items()))
     return row if shown is None else row.where(shown)
 
 
@@ -167,16 +193,17 @@ def _of_reason(part: Told, r: Any) -> sql.Pattern:
         case "sentence":
             return ['"', r.before, func.coalesce(r.observed, sql.text("none")), r.between, func.coalesce(r.threshold, sql.text(NOTHING)), r.after, '"']
         case "observed" | "threshold":
-            return [_string(func.nullif(r[part.name], sql.text(NOTHING), type_=Text()))]
+            return [_string(func.nullif(getattr(r, part.name), sql.text(NOTHING), type_=Text()))]
         case "met":
             return [sql.either_or(r.met == 1, sql.text("true"), sql.text("false"))]
         case "rule" | "fact":
-            return ['"', r[part.name], '"']
+            return ['"', getattr(r, part.name), '"']
         case _:
             return [f'"{part.name}"']
 
 
-def _of_step(part: Told, s: Any) -> sql.Pattern:
+def _of_step(part: Told) -> sql.Pattern:
+    s = S
     match part.name:
         case "sufficient":
             return [sql.either_or(s.sufficient == 1, sql.text("true"), sql.text("false"))]
@@ -184,7 +211,7 @@ def _of_step(part: Told, s: Any) -> sql.Pattern:
             by = func.coalesce(sql.text(" by ").concat(sql.DayText(s.by)), sql.text(NOTHING))
             return ['"', s.before, s.needed, s.between, func.coalesce(sql.DayText(s.since), sql.text(NOTHING)), s.after, by, " -> ", s.to, '"']
         case "to" | "fact" | "needed":
-            return ['"', s[part.name], '"']
+            return ['"', getattr(s, part.name), '"']
         case "by":
             return [_string(sql.DayText(s.by))]
         case _:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import CTE, BindParameter, ColumnElement, FromClause, and_, bindparam, select, true
+from sqlalchemy import BindParameter, ColumnClause, ColumnElement, FromClause, and_, bindparam, literal_column, select, true
 from sqlalchemy.types import BigInteger, TypeEngine
 
 from app.platform.database import Instant, Key
@@ -57,10 +57,14 @@ class Joined(Thresholds):
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Facts or measures as some steps would leave them."""
+    """Facts or measures as some steps of a measure would leave them. How often a step is needed is a node of its own."""
 
     name: str
+    measure: str
     steps: tuple[Step, ...]
+
+    def needed(self, step: Step) -> str:
+        return f"n:{self.measure}.{step.key}"
 
 
 @dataclass
@@ -106,6 +110,7 @@ class Graph:
     def __init__(self, shape: Shape, what_ifs: Iterable[WhatIf] = ()) -> None:
         self.shape = shape
         self.what_ifs = {what_if.name: what_if for what_if in what_ifs}
+        self.needed = {each.needed(step): step for each in self.what_ifs.values() for step in each.steps}
         self._needs: dict[str, frozenset[str]] = {}
         self._changed: dict[str, dict[str, frozenset[str]]] = {}
 
@@ -118,20 +123,17 @@ class Graph:
     def _find_needs(self, node: str) -> frozenset[str]:
         if node.startswith(DECIDING):
             return self.shape.measures[node.removeprefix(DECIDING)].needs
+        if node in self.needed:
+            row = Noted()
+            self.needed[node].needed(row, Noted())
+            return frozenset(row.asked)
         key, _, what_if = node.partition("~")
         if not what_if:
             return self.shape.measures[key].needs if key in self.shape.measures else frozenset()
-        if key.startswith("n:"):
-            row = Noted()
-            self.step(what_if, key[2:]).needed(row, Noted())
-            return frozenset(row.asked)
         changes = self.changes(what_if)
         if key in changes:
             return changes[key]
         return frozenset(self.under(need, what_if) for need in self.shape.measures[key].needs)
-
-    def step(self, what_if: str, key: str) -> Step:
-        return next(step for step in self.what_ifs[what_if].steps if step.key == key)
 
     def changes(self, what_if: str) -> dict[str, frozenset[str]]:
         """What it changes, and the nodes that each change names."""
@@ -141,7 +143,7 @@ class Graph:
                 row = Noted()
                 changed = step.change(row, Noted(), constant(1))
                 for key in changed:
-                    found[key] = frozenset(row.asked | {f"n:{step.key}~{what_if}"})
+                    found[key] = frozenset(row.asked | {self.what_ifs[what_if].needed(step)})
         return self._changed[what_if]
 
     def under(self, key: str, what_if: str) -> str:
@@ -176,14 +178,14 @@ class Graph:
         if node.startswith(DECIDING):
             ladder = self.shape.measures[node.removeprefix(DECIDING)]
             return ladder.deciding(Row(resolve), p)
+        if node in self.needed:
+            return self.needed[node].needed(Row(resolve), p)
         key, _, what_if = node.partition("~")
         if not what_if:
             return self.shape.measures[key].value(Row(resolve), p)
-        if key.startswith("n:"):
-            return self.step(what_if, key[2:]).needed(Row(resolve), p)
         if key in self.changes(what_if):
             for step in self.what_ifs[what_if].steps:
-                n = resolve(f"n:{step.key}~{what_if}")
+                n = resolve(self.what_ifs[what_if].needed(step))
                 changed = step.change(Row(resolve), p, n)
                 if key in changed:
                     return changed[key]
@@ -204,8 +206,13 @@ class Reading:
 
 
 def column_name(node: str) -> str:
-    """A node as the name of a column: n:order~an_order -> n_order__an_order."""
-    return node.replace("~", "__").replace(":", "_")
+    """A node as the name of a column: stage~an_order -> stage__an_order."""
+    return node.replace("~", "__").replace(":", "_").replace(".", "_")
+
+
+def column_of(source: FromClause, name: str) -> Expression:
+    """A column of a source that passes on all it was given, and so does not list it."""
+    return ColumnClause(name, _selectable=source)
 
 
 def read(
@@ -234,8 +241,8 @@ def read(
     tests: list[ColumnElement[bool]] = [*([] if even_hidden else shape.hidden(t.c)), *(only(t.c, statement) if only else [])]
     passed: dict[str, Expression] = {}
     if cut is not None:
-        source = cut.join(t, and_(t.c.org_id == org, t.c[joined_on[1]] == cut.c[joined_on[0]]))
-        passed = {name: cut.c[column] for name, column in (passing or {}).items()}
+        source = cut.join(t, and_(t.c.org_id == org, t.c[joined_on[1]] == column_of(cut, joined_on[0])))
+        passed = {name: column_of(cut, column) for name, column in (passing or {}).items()}
     else:
         tests.insert(0, t.c.org_id == org)
     if statement.clock.past and shape.at:
@@ -276,7 +283,7 @@ def _with_facts(
         keys = {key for key in facts if table.stream_of(key) is stream}
         if keys:
             # Inside the events, before any window: a page of fifty must not aggregate everybody's history.
-            among = (lambda subject: subject.in_(select(cut.c[cut_key]))) if cut is not None else None
+            among = (lambda subject: subject.in_(select(column_of(cut, cut_key)))) if cut is not None else None
             name = statement.name(stream.name)
             made = select(stream.aggregate(Horizon(statement.org, until=statement.now, among=among), keys, f"{name}_made")).cte(name)
             source = source.outerjoin(made, made.c.subject == t.c.id)
@@ -285,33 +292,36 @@ def _with_facts(
 
 
 def _in_layers(statement: Statement, graph: Graph, wanted: set[str], measures: set[str], base: Reading, few: bool) -> Reading:
-    """Lay the measures over the base, each layer keeping only what is still needed above it."""
+    """Lay the measures over the base, each layer passing on all that is below it."""
     # Below a cut a threshold must stay a constant to the planner, so that it can be the end of an index range.
     p = Joined(statement.policy, statement.today, statement.now) if few else statement.thresholds
     heights = {node: graph.height(node) for node in measures}
-    top = max(heights.values())
-
-    def needed_above(height: int) -> set[str]:
-        later = {node for node, at in heights.items() if at > height}
-        return wanted | {need for node in later for need in graph.needs(node)}
-
-    nodes: dict[str, Expression] = dict(base.nodes)
-    passed = dict(base.passed)
-    columns = [expression.label(name) for name, expression in passed.items()]
-    columns += [nodes[node].label(column_name(node)) for node in sorted(nodes) if node in needed_above(0)]
-    layer: CTE = select(*columns).select_from(base.source).where(*base.tests).cte(statement.name("k"))
-    nodes = {node: layer.c[column_name(node)] for node in nodes if node in needed_above(0)}
-    for height in range(1, top + 1):
-        keep = needed_above(height)
-        made = sorted(node for node, at in heights.items() if at == height)
-        columns = [layer.c[name].label(name) for name in passed]
-        columns += [nodes[node] for node in sorted(nodes) if node in keep]
-        columns += [graph.expression(node, lambda need: nodes[need], p).label(column_name(node)) for node in made]  # noqa: B023 - used at once
+    columns = [expression.label(name) for name, expression in base.passed.items()]
+    columns += [expression.label(column_name(node)) for node, expression in sorted(base.nodes.items())]
+    layer: FromClause = select(*columns).select_from(base.source).where(*base.tests).cte(statement.name("k"))
+    known = set(base.nodes)
+    for height in range(1, max(heights.values()) + 1):
         below = layer
+        made = sorted(node for node, at in heights.items() if at == height)
+
+        def resolve(node: str, below: FromClause = below) -> Expression:
+            return _typed_column(graph, below, node)
+
+        expressions = [graph.expression(node, resolve, p).label(column_name(node)) for node in made]
         source = below.join(statement.policy, true()) if few else below
-        layer = select(*columns).select_from(source).cte(statement.name("j"))
-        nodes = {node: layer.c[column_name(node)] for node in {*nodes, *made} if node in keep or node in made}
-    return Reading(layer, [], nodes, {name: layer.c[name] for name in passed})
+        layer = select(literal_column(f"{below.name}.*"), *expressions).select_from(source).cte(statement.name("j"))  # type: ignore[attr-defined]
+        known |= set(made)
+    nodes = {node: _typed_column(graph, layer, node) for node in known}
+    return Reading(layer, [], nodes, {name: column_of(layer, name) for name in base.passed})
+
+
+def _typed_column(graph: Graph, source: FromClause, node: str) -> Expression:
+    """A node of a layer; its type decides how SQLite is told whether a flag is up."""
+    key = node.partition("~")[0]
+    made = graph.shape.measures.get(key)
+    stored = None if made else graph.shape.table.c.get(key)
+    type_: TypeEngine[Any] | None = made.kind.type if made else stored.type if stored is not None else None
+    return ColumnClause(column_name(node), type_ if type_ is not None else BigInteger(), _selectable=source)
 
 
 def typed(statement: Statement, shape: Shape, nodes: Iterable[str], values: Mapping[str, Expression], what_ifs: Iterable[WhatIf]) -> Reading:

@@ -1,6 +1,6 @@
 """How close a customer is, and what to do next about it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.customers.measures import customers
 from app.query import sql
 from app.query.fact import constant
 from app.query.kind import Flag, Whole
-from app.query.measure import Expression, Rung, Said, Test, at_least, ladder, measure, none_of
+from app.query.measure import Expression, Measure, Rule, Rung, Said, Test, at_least, ladder, measure, none_of
 from app.scores import steps
 from app.scores.measures import LifecyclePhase, LifecycleStage, detractor, is_so, one_of, overdue, phase, stage
 from app.touchpoints.measures import CLOSE_DAYS, COCREATION_DAYS
@@ -51,36 +51,49 @@ def _nth(c: Any, key: str, n: Expression) -> Expression:
     return case({constant(place): day for place, day in enumerate(c.latest(key, 6), start=1)}, value=n)
 
 
-def _until(c: Any, p: Any) -> dict[str, Expression]:
-    """For each window of the ladder: the last day on which what is in it today is still enough, or as near to it as it is today."""
-    return {
-        "inbound": case((not_(c.committed), _nth(c, "inbound", sql.Least(p.customer_min_inbound, c.inbound_365)) + constant(CLOSE_DAYS))),
-        "dialogues": _nth(c, "dialogue", sql.Least(p.client_min_dialogues, c.dialogues_365)) + constant(CLOSE_DAYS),
-        "needs": _nth(c, "need", sql.Least(p.client_min_needs, c.needs_365)) + constant(CLOSE_DAYS),
-        "tailored": _nth(c, "cocreation", sql.Least(sql.Greatest(p.client_min_tailored - c.tailored_orders, constant(0)), c.cocreations_730))
-        + constant(COCREATION_DAYS),
-        "cocreations": _nth(c, "cocreation", sql.Least(p.partner_min_cocreation, c.cocreations_730)) + constant(COCREATION_DAYS),
-        "complaint": case((not_(c.overdue_complaint), c.oldest_open_complaint_day + p.complaint_sla_days)),
-    }
+_NEVER = 10_000_000
+
+
+def _window(key: str, days: int, count: Callable[[Any, Any], Expression]) -> Rule:
+    """The last day on which the events of a window that count today still do; _NEVER when none does."""
+
+    def until(c: Any, p: Any) -> Expression:
+        return func.coalesce(_nth(c, key, count(c, p)) + days, _NEVER)
+
+    return until
+
+
+_WINDOWS: dict[str, Rule] = {
+    "until_inbound": lambda c, p: case(
+        (c.committed, constant(_NEVER)), else_=_window("inbound", CLOSE_DAYS, lambda c, p: sql.Least(p.customer_min_inbound, c.inbound_365))(c, p)
+    ),
+    "until_dialogues": _window("dialogue", CLOSE_DAYS, lambda c, p: sql.Least(p.client_min_dialogues, c.dialogues_365)),
+    "until_needs": _window("need", CLOSE_DAYS, lambda c, p: sql.Least(p.client_min_needs, c.needs_365)),
+    "until_tailored": _window(
+        "cocreation", COCREATION_DAYS, lambda c, p: sql.Least(steps.missing(p.client_min_tailored, c.tailored_orders), c.cocreations_730)
+    ),
+    "until_cocreations": _window("cocreation", COCREATION_DAYS, lambda c, p: sql.Least(p.partner_min_cocreation, c.cocreations_730)),
+    "until_overdue": lambda c, p: func.coalesce(case((not_(c.overdue_complaint), c.oldest_open_complaint_day + p.complaint_sla_days)), _NEVER),
+}
+for _key, _rule in _WINDOWS.items():
+    customers.add(Measure(_key, customers, Whole(), _rule, catalogued=False))
+
+
+@measure(customers, Whole(), catalogued=False)
+def until_client(c: Any, p: Any) -> Any:
+    """The last day on which what a client needs of what there is today still counts."""
+    return sql.Least(sql.Least(c.until_inbound, c.until_dialogues), sql.Least(c.until_needs, c.until_tailored))
 
 
 @measure(customers, Whole(), nullable=True, catalogued=False)
 def next_tier_until(c: Any, p: Any) -> Any:
     """The last day on which the steps to the next tier still work: until then nothing else that it rests on has left its window."""
-    ends = _until(c, p)
-    never = constant(10_000_000)
-
-    def first_of(*names: str) -> Expression:
-        first: Expression = never
-        for name in names:
-            first = sql.Least(first, func.coalesce(ends[name], never))
-        return func.nullif(first, never)
-
-    return case(
-        (_at(c, RelationshipTier.BUYER), first_of("inbound")),
-        (_at(c, RelationshipTier.CUSTOMER), first_of("inbound", "dialogues", "needs", "tailored")),
-        (_at(c, RelationshipTier.CLIENT), first_of("inbound", "dialogues", "needs", "tailored", "cocreations", "complaint")),
+    until = case(
+        (_at(c, RelationshipTier.BUYER), c.until_inbound),
+        (_at(c, RelationshipTier.CUSTOMER), c.until_client),
+        (_at(c, RelationshipTier.CLIENT), sql.Least(sql.Least(c.until_client, c.until_cocreations), c.until_overdue)),
     )
+    return func.nullif(until, _NEVER)
 
 
 def _at(c: Any, tier: RelationshipTier) -> Expression:
