@@ -1,4 +1,4 @@
-"""Who the customers are, and what happens with them: told in days before the last evening of the history, with dice alone."""
+"""Who the customers are, and what happens with them: told in days ago, with dice alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ Deed = tuple[datetime, Callable[[Work, Any], Any], Record]
 
 
 class Habit(NamedTuple):
-    """Ranges in days: how long ago the first and the last order lie, and the gap between two; `warmth`: contacts beside."""
+    """Ranges of days: since the first order, since the last, and from one to the next. `warmth`: what else happens."""
 
     share: int
     first: tuple[int, int]
@@ -38,10 +38,10 @@ HABITS = {
     "prospect": Habit(14, (1, 700), (1, 1), (1, 1), 0.6),
     "newcomer": Habit(9, (1, 88), (1, 30), (10, 40), 0.8),
     "passer-by": Habit(18, (100, 1080), (95, 1000), (60, 200), 0.3),
-    "regular": Habit(28, (120, 1080), (1, 60), (18, 60), 0.5),
-    "friend": Habit(9, (400, 1080), (1, 40), (14, 40), 1.0),
-    "slipping": Habit(9, (400, 1080), (182, 360), (20, 60), 0.6),
-    "lapsed": Habit(13, (500, 1080), (368, 800), (20, 70), 0.4),
+    "regular": Habit(28, (120, 1080), (1, 60), (24, 75), 0.5),
+    "friend": Habit(9, (400, 1080), (1, 40), (18, 45), 1.0),
+    "slipping": Habit(9, (400, 1080), (182, 360), (24, 70), 0.6),
+    "lapsed": Habit(13, (500, 1080), (368, 800), (25, 80), 0.4),
 }
 
 
@@ -125,10 +125,12 @@ class Teller:
 
     def person(self, place: Place) -> tuple[str, str]:
         if western := words.WESTERN.get(place.country):
-            given, surname = (self.rng.choice(some) for some in western)
-            return f"{given} {surname}", "guest"
-        surname, first = self.rng.choice(words.SURNAMES), self.rng.choice(words.GIVEN_NAMES)
-        return surname[0] + first[0], f"{first[1]}.{surname[1]}"
+            return " ".join(self.rng.choice(names) for names in western), "guest"
+        (surname, surname_said), (given, given_said) = (
+            self.rng.choice(words.SURNAMES),
+            self.rng.choice(words.GIVEN_NAMES),
+        )
+        return surname + given, f"{given_said}.{surname_said}"
 
     def company(self) -> tuple[str, str]:
         name, spoken = self.rng.choice(words.COMPANY_NAMES)
@@ -195,7 +197,7 @@ class Teller:
 
     def survey(self, life: Life, ago: int, nps: int, quality: float, price: float) -> None:
         """What they think of us; 1 is as good, or as dear, as the tea house next door."""
-        ratios = {"relative_quality": Decimal(f"{quality:.2f}"), "relative_price": Decimal(f"{price:.2f}")}
+        ratios: Record = {"relative_quality": Decimal(f"{quality:.2f}"), "relative_price": Decimal(f"{price:.2f}")}
         self.touch(life, ago, "SURVEY", "EMAIL", nps=nps, csat=max(1, min(5, round(nps / 2))), **ratios)
 
     def complain(self, life: Life, ago: int, settled_after: int | None) -> None:
@@ -236,7 +238,7 @@ class Teller:
         mood = self.rng.gauss(8.2, 1.6)
         for ago in days:
             order = self.order(life, ago)
-            if self.chance(0.025):
+            if self.chance(0.012):
                 self.refund(life, order, whole=self.chance(0.4))
             self.around(life, ago, warmth)
             if self.chance(0.09 * warmth):
@@ -245,18 +247,18 @@ class Teller:
                 year = (DAYS - later) / 365
                 nps = max(0, min(10, round(self.rng.gauss(mood, 1.2))))
                 self.survey(life, later, nps, 0.96 + nps / 60 + year / 25, self.rng.gauss(1.02 + year / 30, 0.05))
-            if self.chance(0.03):
+            if self.chance(0.012):
                 later = max(1, ago - self.rng.randint(0, 6))
-                self.complain(life, later, None if later < 60 and self.chance(0.6) else self.rng.randint(1, 12))
+                self.complain(life, later, None if later < 60 and self.chance(0.75) else self.rng.randint(1, 12))
 
     def around(self, life: Life, ago: int, warmth: float) -> None:
         """What comes with an order, before and after."""
         before, after = min(life.since, ago + self.rng.randint(0, 2)), max(1, ago - self.rng.randint(1, 12))
         happens = (
-            (0.9, before, "BROWSE", ("APP", "WEBSITE"), False),
-            (0.3, before, "SEARCH", ("APP", "WEBSITE"), False),
-            (0.3, before, "CLICK", ("EMAIL", "APP", "SMS"), False),
-            (0.25, after, "CARE", ("WECHAT", "SMS", "EMAIL"), True),
+            (0.4, before, "BROWSE", ("APP", "WEBSITE"), False),
+            (0.15, before, "SEARCH", ("APP", "WEBSITE"), False),
+            (0.15, before, "CLICK", ("EMAIL", "APP", "SMS"), False),
+            (0.12, after, "CARE", ("WECHAT", "SMS", "EMAIL"), True),
             (0.1, after, "REVIEW", ("APP", "WEBSITE"), False),
             (0.08, after, "SOCIAL", ("SOCIAL",), False),
             (0.08, after, "EVENT", ("EVENT", "STORE"), False),
@@ -268,7 +270,7 @@ class Teller:
         for share, day, kind, channels, out in happens:
             if self.chance(share * warmth):
                 self.touch(life, day, kind, self.rng.choice(channels), out=out)
-        if self.chance(0.3 * warmth):
+        if self.chance(0.12 * warmth):
             self.talk(life, after)
 
     def befriend(self, life: Life, since: int) -> None:
@@ -298,12 +300,12 @@ class Teller:
             self.touch(life, self.rng.randint(1, since), "QUOTE_ACCEPTED", "EMAIL")
 
     def agree(self, life: Life) -> None:
-        if self.chance(0.42):
+        if self.chance(0.36):
             channel = self.rng.choice(("WECHAT", "WECHAT", "EMAIL", "SMS", "PUSH"))
             self.consent(life, life.since, channel)
             if self.chance(0.15):
                 self.consent(life, self.rng.randint(1, life.since), channel, "WITHDRAWN")
-        if self.chance(0.04):
+        if self.chance(0.03):
             self.consent(life, life.since, "EMAIL", purpose=self.rng.choice(("SERVICE", "ANALYTICS", "PROFILING")))
 
     def mishap(self, life: Life) -> None:

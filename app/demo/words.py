@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """`phone` takes a number from 100 to 199, in China up to 9999; orders online are paid in `currency`; `share` of a hundred."""
+    """`phone` takes 100 to 199, in China up to 9999; `currency`: of what is bought online; `share`: in a hundred."""
 
     city: str
     region: str
@@ -34,23 +34,24 @@ PLACES = (
     Place("New York", "New York", "US", "en", "+1 212 555 {:04}", "USD", 3),
 )
 
-# As they are written and as they are said, which makes the email.
-SURNAMES = tuple(
-    pair.split("/")
-    for pair in (
-        "王/wang 李/li 张/zhang 刘/liu 陈/chen 杨/yang 赵/zhao 黄/huang 周/zhou 吴/wu 徐/xu 孙/sun 胡/hu 朱/zhu 高/gao 林/lin "
-        "何/he 郭/guo 马/ma 罗/luo 梁/liang 宋/song 郑/zheng 谢/xie 韩/han 唐/tang 冯/feng 于/yu 董/dong 萧/xiao 程/cheng "
-        "曹/cao 袁/yuan 邓/deng 许/xu 傅/fu 沈/shen 曾/zeng 彭/peng 吕/lyu 苏/su 卢/lu 蒋/jiang 蔡/cai 欧阳/ouyang 诸葛/zhuge"
-    ).split()
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """As it is written, and as it is said, which makes the email."""
+    return [(written, said) for written, said in (pair.split("/") for pair in text.split())]
+
+
+SURNAMES = _pairs(
+    "王/wang 李/li 张/zhang 刘/liu 陈/chen 杨/yang 赵/zhao 黄/huang 周/zhou 吴/wu 徐/xu 孙/sun 胡/hu "
+    "朱/zhu 高/gao 林/lin 何/he 郭/guo 马/ma 罗/luo 梁/liang 宋/song 郑/zheng 谢/xie 韩/han 唐/tang "
+    "冯/feng 于/yu 董/dong 萧/xiao 程/cheng 曹/cao 袁/yuan 邓/deng 许/xu 傅/fu 沈/shen 曾/zeng 彭/peng "
+    "吕/lyu 苏/su 卢/lu 蒋/jiang 蔡/cai 欧阳/ouyang 诸葛/zhuge"
 )
-GIVEN_NAMES = tuple(
-    pair.split("/")
-    for pair in (
-        "芳/fang 伟/wei 敏/min 静/jing 磊/lei 洋/yang 勇/yong 艳/yan 杰/jie 娟/juan 涛/tao 明/ming 超/chao 霞/xia 平/ping "
-        "刚/gang 晓雯/xiaowen 雨桐/yutong 子涵/zihan 欣怡/xinyi 浩然/haoran 梓轩/zixuan 诗涵/shihan 宇航/yuhang 佳怡/jiayi "
-        "思远/siyuan 若曦/ruoxi 嘉豪/jiahao 志强/zhiqiang 秀英/xiuying 建国/jianguo 丽华/lihua 桂香/guixiang 海燕/haiyan "
-        "文博/wenbo 天佑/tianyou 雅琴/yaqin 梦瑶/mengyao 俊杰/junjie 一诺/yinuo 知夏/zhixia 清欢/qinghuan 景行/jingxing"
-    ).split()
+GIVEN_NAMES = _pairs(
+    "芳/fang 伟/wei 敏/min 静/jing 磊/lei 洋/yang 勇/yong 艳/yan 杰/jie 娟/juan 涛/tao 明/ming 超/chao "
+    "霞/xia 平/ping 刚/gang 晓雯/xiaowen 雨桐/yutong 子涵/zihan 欣怡/xinyi 浩然/haoran 梓轩/zixuan "
+    "诗涵/shihan 宇航/yuhang 佳怡/jiayi 思远/siyuan 若曦/ruoxi 嘉豪/jiahao 志强/zhiqiang 秀英/xiuying "
+    "建国/jianguo 丽华/lihua 桂香/guixiang 海燕/haiyan 文博/wenbo 天佑/tianyou 雅琴/yaqin 梦瑶/mengyao "
+    "俊杰/junjie 一诺/yinuo 知夏/zhixia 清欢/qinghuan 景行/jingxing"
 )
 WESTERN = {
     "FR": (("Camille", "Hugo", "Inès", "Louis", "Manon", "Théo"), ("Bernard", "Dubois", "Lefèvre", "Moreau", "Roux")),
@@ -58,9 +59,8 @@ WESTERN = {
     "GB": (("Alice", "George", "Harriet", "Oliver", "Priya", "Tom"), ("Ahmed", "Clarke", "Evans", "Patel", "Wright")),
     "US": (("Ava", "Daniel", "Grace", "Liam", "Maya", "Noah"), ("Garcia", "Johnson", "Kim", "Nguyen", "Taylor")),
 }
-COMPANY_NAMES = tuple(
-    pair.split("/")
-    for pair in "云栖/yunqi 望湖/wanghu 听雨/tingyu 半山/banshan 远帆/yuanfan 竹里/zhuli 青石/qingshi 南屏/nanping".split()
+COMPANY_NAMES = _pairs(
+    "云栖/yunqi 望湖/wanghu 听雨/tingyu 半山/banshan 远帆/yuanfan 竹里/zhuli 青石/qingshi 南屏/nanping"
 )
 COMPANY_KINDS = ("酒店", "民宿", "律师事务所", "科技有限公司", "书店", "瑜伽馆", "建筑事务所")
 SHOPS = ("杭州湖滨店", "上海武康店", "苏州平江店", "北京国贸店")

@@ -76,7 +76,7 @@ class Explainer:
                 return [f'"{field.name}"']
 
     def _reasons(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> Expression:
-        rows = []
+        outer, rows = _outer(compiler, row), []
         for place, (shown, test) in enumerate(measure.reasons(c, p, _deciding(measure, row))):
             observed = compiler.said(test.observed.kind, row, test.observed.value) if test.observed else sql.text(NOTHING)
             threshold = compiler.said(test.threshold.kind, row, test.threshold.value) if test.threshold else null()
@@ -85,7 +85,7 @@ class Explainer:
             told = {"rule": sql.text(test.rule), "fact": sql.text(test.fact), "observed": observed, "threshold": threshold}
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
             told |= {"met": sql.either(test.holds), "place": constant(place)}
-            rows.append(_one_row(told, shown, not rows))
+            rows.append(_one_row(told, shown, not rows).correlate(*outer))
         if not rows:
             return sql.text("")
         name = compiler.statement.name("reasons")
@@ -97,7 +97,7 @@ class Explainer:
         if not measure.steps:
             return sql.text("")
         graph, name = Graph(self.shape, self.what_ifs), compiler.statement.name("steps")
-        rows = []
+        outer, rows = _outer(compiler, row), []
         for place, step in enumerate(measure.steps):
             together = next((row[graph.under(measure.key, each.name)] for each in _together(measure) if step in measure.together), null())
             before, _, rest = step.sentence.partition("{needed}")
@@ -107,14 +107,14 @@ class Explainer:
             told |= {"together": together, "by": step.by(c, p) if step.by else null(), "since": step.since(c, p) if since and step.since else null()}
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
             told |= {"fact": sql.text(step.fact), "place": constant(place)}
-            rows.append(_one_row({key: _typed(key, value) for key, value in told.items()}, None, not rows))
+            rows.append(_one_row({key: _typed(key, value) for key, value in told.items()}, None, not rows).correlate(*outer))
         listed = _listed(rows, f"{name}_all")
         now = measure.goodness(func.coalesce(row[measure.key], constant(-1)) if measure.nullable else row[measure.key])
 
         def better(then: Expression) -> Expression:
             return sql.either(and_(S.needed > 0, then.is_not(None), measure.goodness(then) > now))
 
-        weighed = _with(listed, f"{name}_weighed", sufficient=better(S.alone), with_the_rest=better(S.together))
+        weighed = _with(listed, f"{name}_weighed", outer=outer, sufficient=better(S.alone), with_the_rest=better(S.together))
         known = _with(weighed, f"{name}_known", any_sufficient=func.max(S.sufficient).over())
         outcome = case((S.sufficient == 1, S.alone), else_=S.together)
         useful = or_(S.sufficient == 1, and_(S.any_sufficient == 0, S.with_the_rest == 1))
@@ -139,9 +139,14 @@ class _Unqualified:
 S = _Unqualified()
 
 
-def _with(source: FromClause, name: str, *, where: Expression | None = None, **more: Expression) -> FromClause:
+def _outer(compiler: "Compiler", row: Reading) -> tuple[FromClause, FromClause]:
+    """What an explanation's small selects take from outside: the row that is told, and the policy. A select below a FROM would not by itself."""
+    return row.source, compiler.statement.policy
+
+
+def _with(source: FromClause, name: str, *, where: Expression | None = None, outer: tuple[FromClause, ...] = (), **more: Expression) -> FromClause:
     """A source and some columns more."""
-    made = select(literal_column("*"), *(value.label(key) for key, value in more.items())).select_from(source)
+    made = select(literal_column("*"), *(value.label(key) for key, value in more.items())).select_from(source).correlate(*outer)
     return (made if where is None else made.where(where)).subquery(name)
 
 
@@ -177,7 +182,6 @@ def _one_row(columns: dict[str, Expression], shown: Expression | None, named: bo
 
 
 def _listed(rows: list[Select[Any]], name: str) -> Any:
-    # Correlated to the row that is told: a union does not do that by itself.
     return (union_all(*rows) if len(rows) > 1 else rows[0]).subquery(name)
 
 
