@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, UnaryExpression, and_, false, or_, tuple_
 from app.platform.refusals import BadInput
 from app.query import sql
 from app.query.flow import Statement, rests_on_clock
-from app.query.kind import Kind, Moment, Text
+from app.query.kind import Id, Kind, Moment, Text
 from app.query.question import Order, Page
 from app.query.shape import Shape
 
@@ -32,6 +32,8 @@ def kind_of(shape: Shape, node: str) -> tuple[Kind, bool]:
     if node == SEARCH_RANK:
         return Kind("Int"), False
     column = shape.facts.table.c[node] if shape.is_fact(node) and shape.facts else shape.table.c[node]
+    if isinstance(column.type, type(Id().type)):
+        return Id(), bool(column.nullable)
     if isinstance(column.type, type(Moment().type)):
         return Moment(), bool(column.nullable)
     if isinstance(column.type, type(Text().type)):
@@ -62,7 +64,9 @@ def ordering(shape: Shape, page: Page, keys: Sequence[Expression], row_id: Expre
     return [*clauses, row_id.desc() if falls else row_id.asc()]
 
 
-def beyond(statement: Statement, shape: Shape, page: Page, keys: Sequence[Expression], row_id: Expression) -> list[ColumnElement[bool]]:
+def beyond(
+    statement: Statement, shape: Shape, page: Page, keys: Sequence[Expression], row_id: Expression
+) -> list[ColumnElement[bool]]:
     """The conditions that a row comes after the cursor `after`, and before the cursor `before`."""
     tests = []
     for side, unknown in (("after", page.after), ("before", page.before)):
@@ -72,10 +76,19 @@ def beyond(statement: Statement, shape: Shape, page: Page, keys: Sequence[Expres
 
 
 def _past_cursor(
-    statement: Statement, shape: Shape, page: Page, keys: Sequence[Expression], row_id: Expression, side: str, unknown: tuple[bool, ...]
+    statement: Statement,
+    shape: Shape,
+    page: Page,
+    keys: Sequence[Expression],
+    row_id: Expression,
+    side: str,
+    unknown: tuple[bool, ...],
 ) -> ColumnElement[bool]:
     forward = side == "after"
-    held = [statement.bind(f"{page.path}_{side}_{n}", kind_of(shape, order.node)[0].type) for n, order in enumerate(page.order)]
+    held = [
+        statement.bind(f"{page.path}_{side}_{n}", kind_of(shape, order.node)[0].type)
+        for n, order in enumerate(page.order)
+    ]
     held_id = statement.bind(f"{page.path}_{side}_id", shape.table.c.id.type)
     falls = [order.falls for order in page.order] + [id_falls(page.order)]
     nullable = [kind_of(shape, order.node)[1] for order in page.order]
@@ -100,7 +113,9 @@ def _past_cursor(
     return or_(*options, and_(*equal, last))
 
 
-def cursor(statement: Statement, shape: Shape, page: Page, values: Sequence[Expression], row_id: Expression) -> Expression:
+def cursor(
+    statement: Statement, shape: Shape, page: Page, values: Sequence[Expression], row_id: Expression
+) -> Expression:
     """The cursor of a row, as text."""
     parts: list[str | Expression] = [f'["{digest(shape, page.order)}",']
     if pinned(shape, page.order):
@@ -141,7 +156,11 @@ def read_cursor(shape: Shape, order: Sequence[Order], text: str) -> Place:
         if not isinstance(held, list) or len(held) != len(order) + 3 or held[0] != digest(shape, order):
             raise wrong
         pin = held[1]
-        if (pin is not None) is not pinned(shape, order) or (pin is not None and type(pin) is not int) or abs(pin or 0) > 10**17:
+        if (
+            (pin is not None) is not pinned(shape, order)
+            or (pin is not None and type(pin) is not int)
+            or abs(pin or 0) > 10**17
+        ):
             raise wrong
         values = tuple(_value(shape, key.node, value) for key, value in zip(order, held[2:-1], strict=True))
         return Place(pin, values, UUID(hex=held[-1]))
