@@ -34,7 +34,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
     endpoint = Endpoint(engine, Reader(reading, world), _callers(engine, settings), test_clock=settings.test_clock)
 
     async def graphql(request: Request) -> Response:
-        if request.method == "GET" and "query" not in request.query_params and "text/html" in request.headers.get("accept", ""):
+        if (
+            request.method == "GET"
+            and "query" not in request.query_params
+            and "text/html" in request.headers.get("accept", "")
+        ):
             return _graphiql()
         return await endpoint(request)
 
@@ -51,7 +55,9 @@ def _graphiql() -> Response:
     page = GRAPHIQL / "index.html"
     if not page.is_file():
         return PlainTextResponse("GraphiQL is not built here: make install builds it.", 404)
-    return FileResponse(page, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff", "x-frame-options": "DENY"})
+    return FileResponse(
+        page, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff", "x-frame-options": "DENY"}
+    )
 
 
 def _callers(engine: Engine, settings: Settings) -> Callable[[Request], Caller]:
@@ -90,5 +96,3 @@ def _callers(engine: Engine, settings: Settings) -> Callable[[Request], Caller]:
 def _from_this_host(request: Request) -> bool:
     # A page of some other name that resolves to this host must not reach an open server.
     return is_loopback(request.url.hostname or "")
-
-

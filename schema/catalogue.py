@@ -21,10 +21,12 @@ class Metric:
     source_term: str | None = strawberry.field(description="The term of the Chinese source texts, where they have one.")
     definition: str = strawberry.field(description="How it is computed, in words; thresholds by their names in Policy.")
     unit: str | None = strawberry.field(description="What it is counted in, if in anything.")
-    facts: list[str] = strawberry.field(description="The stored facts that it rests on, as selected where they are shown.")
+    facts: list[str] = strawberry.field(
+        description="The stored facts that it rests on, as selected where they are shown."
+    )
     selected_as: str = strawberry.field(description="The path below Customer.")
     filtered_as: str | None = strawberry.field(description="The path in CustomerWhere.")
-    ordered_as: CustomerOrderField | None = strawberry.field(description="The sort key.")  # type: ignore[valid-type]
+    ordered_as: CustomerOrderField | None = strawberry.field(description="The sort key.")
     grouped_as: CustomerDimension | None = strawberry.field(description="The dimension of customerGroups.")
 
 
@@ -36,7 +38,11 @@ def catalogue(schema: Any) -> list[dict[str, Any]]:
     """Every measure that Customer shows, in the order of its fields."""
     shown = _shown(schema.type_map["Customer"], ())
     paths = {value.node: ".".join(path) for path, value in shown}
-    return [_metric(path, value, value.measure, paths) for path, value in shown if value.measure is not None and value.measure.catalogued]
+    return [
+        _metric(path, value, value.measure, paths)
+        for path, value in shown
+        if value.measure is not None and value.measure.catalogued
+    ]
 
 
 def _shown(of: Any, prefix: tuple[str, ...]) -> list[tuple[tuple[str, ...], Value]]:
@@ -54,7 +60,9 @@ def _shown(of: Any, prefix: tuple[str, ...]) -> list[tuple[tuple[str, ...], Valu
 
 def _metric(path: tuple[str, ...], value: Value, measure: Measure, paths: dict[str, str]) -> dict[str, Any]:
     dotted = ".".join(path)
-    constant = "_".join("".join(f"_{letter}" if letter.isupper() else letter for letter in part) for part in path).upper()
+    constant = "_".join(
+        "".join(f"_{letter}" if letter.isupper() else letter for letter in part) for part in path
+    ).upper()
     return {
         "key": dotted,
         "name": measure.name,

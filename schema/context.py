@@ -53,7 +53,9 @@ class Asked:
         in_force = Policy.published_at <= self.now
         found = select(Policy.__table__).where(Policy.org_id == self.caller.org.id)
         with self.engine.connect() as connection:
-            rows = connection.execute(found.order_by(case((in_force, Policy.version), else_=-Policy.version).desc()).limit(1))
+            rows = connection.execute(
+                found.order_by(case((in_force, Policy.version), else_=-Policy.version).desc()).limit(1)
+            )
             return dict(rows.mappings().one())
 
     def _something_later(self) -> bool:

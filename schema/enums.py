@@ -1,5 +1,6 @@
 """Enumerations as the API shows them: the term of the Chinese source texts, or what a value means."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -12,6 +13,29 @@ from app.relationships.measures import NextAction, RelationshipTier
 from app.scores.measures import BehaviorType, LifecyclePhase, LifecycleStage
 from app.touchpoints.tables import Direction, TouchpointKind
 
+__all__ = [
+    "ArchivedScope",
+    "BatchOnError",
+    "BehaviorType",
+    "Channel",
+    "Code",
+    "ConsentPurpose",
+    "ConsentState",
+    "CustomerKind",
+    "Direction",
+    "LifecyclePhase",
+    "LifecycleStage",
+    "NextAction",
+    "OrderDirection",
+    "PurchaseStatus",
+    "RelationshipTier",
+    "RowOutcome",
+    "TouchpointKind",
+    "UpsertOutcome",
+    "described",
+    "named_enum",
+]
+
 Made = TypeVar("Made", bound=type[Enum])
 
 
@@ -22,6 +46,12 @@ def described(of: Made, description: str, name: str | None = None, **values: str
         value.description = values[value.name]
     found: Made = made
     return found
+
+
+def named_enum(name: str, members: Iterable[str]) -> Any:
+    """An enumeration of these names, each its own value."""
+    make: Any = Enum
+    return make(name, {member: member for member in members})
 
 
 class OrderDirection(Enum):
@@ -55,7 +85,12 @@ class BatchOnError(Enum):
     REJECT_ROW = "REJECT_ROW"
 
 
-described(OrderDirection, "The direction of a sort key.", ASC="Least, first or oldest first.", DESC="Greatest, last or newest first.")
+described(
+    OrderDirection,
+    "The direction of a sort key.",
+    ASC="Least, first or oldest first.",
+    DESC="Greatest, last or newest first.",
+)
 described(
     ArchivedScope,
     "Whether archived customers are among those asked about. Through a relation (touchpoint.customer) all are.",
@@ -96,7 +131,15 @@ described(
     CLIENT="客户 (client), centred on the need.",
     PARTNER="合作伙伴, centred on shared value.",
 )
-described(LifecycleStage, "How deep the bond is.", PROSPECT="潜在客户", NEW="新客户", ACTIVE="活跃客户", LOYAL="忠诚客户", CHURNED="流失客户")
+described(
+    LifecycleStage,
+    "How deep the bond is.",
+    PROSPECT="潜在客户",
+    NEW="新客户",
+    ACTIVE="活跃客户",
+    LOYAL="忠诚客户",
+    CHURNED="流失客户",
+)
 described(
     LifecyclePhase,
     "Which way the relationship moves.",

@@ -9,7 +9,9 @@ from schema.scalars import Date
 class ExplanationReason:
     rule: str = strawberry.field(description="The id of the test.")
     sentence: str = strawberry.field(description="To be read aloud.")
-    fact: str = strawberry.field(description="The fact that was looked at, as it is named in CustomerFacts where it is there.")
+    fact: str = strawberry.field(
+        description="The fact that was looked at, as it is named in CustomerFacts where it is there."
+    )
     observed: str | None = strawberry.field(description="What it was; null: unknown, or nothing to tell.")
     threshold: str | None = strawberry.field(description="What it was held against; null: nothing.")
     met: bool = strawberry.field(description="Whether the test held.")
@@ -18,7 +20,9 @@ class ExplanationReason:
 @strawberry.type(description="Something that would move the judgement.")
 class ExplanationStep:
     to: str = strawberry.field(description="What it would be then.")
-    sufficient: bool = strawberry.field(description="Whether this step alone is enough; otherwise all of them are needed.")
+    sufficient: bool = strawberry.field(
+        description="Whether this step alone is enough; otherwise all of them are needed."
+    )
     sentence: str = strawberry.field(description="To be read aloud.")
     fact: str = strawberry.field(description="The fact that would change.")
     needed: str = strawberry.field(description="How much of it is missing.")
@@ -30,4 +34,6 @@ class Explanation:
     rule: str = strawberry.field(description="The rule that decided, as in the metric catalogue.")
     policy_version: int = strawberry.field(description="The version of the policy that was in force.")
     reasons: list[ExplanationReason] = strawberry.field(description="What was looked at, in the order of the rules.")
-    next: list[ExplanationStep] = strawberry.field(description="What would move it to the next better value, smallest first.")
+    next: list[ExplanationStep] = strawberry.field(
+        description="What would move it to the next better value, smallest first."
+    )

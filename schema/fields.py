@@ -104,7 +104,12 @@ def _declare(source: Source, description: str | None, name: str | None = None, *
 
 
 def column(
-    of: InstrumentedAttribute[Any], kind: Kind, *, description: str | None = None, folded: InstrumentedAttribute[Any] | None = None, **flags: Any
+    of: InstrumentedAttribute[Any],
+    kind: Kind,
+    *,
+    description: str | None = None,
+    folded: InstrumentedAttribute[Any] | None = None,
+    **flags: Any,
 ) -> Any:
     """A column of the row; filtered unless told otherwise."""
     nullable = bool(of.property.columns[0].nullable)
@@ -138,7 +143,9 @@ def fact_value(shape: Shape, key: str, kind: Kind, **flags: Any) -> Value:
     return Value(key, kind, shape.facts.facts[key].empty is None, **flags)
 
 
-def money(of: Measure | InstrumentedAttribute[Any] | Value, *, own: bool = False, description: str | None = None, **flags: Any) -> Any:
+def money(
+    of: Measure | InstrumentedAttribute[Any] | Value, *, own: bool = False, description: str | None = None, **flags: Any
+) -> Any:
     """An amount of money in the reporting currency; with `own` in that of the row, whose measure `unit` is 10^decimals."""
     kind = Minor(exponent="exponent", unit="unit") if own else Minor()
     if isinstance(of, Value):
@@ -151,7 +158,11 @@ def money(of: Measure | InstrumentedAttribute[Any] | Value, *, own: bool = False
 
 
 def part(
-    *, unless: Measure | str | None = None, nodes: Mapping[str, str] | None = None, filter: bool = True, description: str | None = None
+    *,
+    unless: Measure | str | None = None,
+    nodes: Mapping[str, str] | None = None,
+    filter: bool = True,
+    description: str | None = None,
 ) -> Any:
     """An object made of the same row; `nodes`: where this row calls its values otherwise."""
     node = unless.key if isinstance(unless, Measure) else unless
@@ -184,7 +195,12 @@ def rows(relation: Relation, *, filter: bool = False, description: str | None = 
 
 
 def related(
-    connection: Any, relation: Relation, *, arguments: Mapping[str, Any] | None = None, filter: bool = False, description: str | None = None
+    connection: Any,
+    relation: Relation,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    filter: bool = False,
+    description: str | None = None,
 ) -> Any:
     """A connection of the rows that point to this one."""
     resolver = asking(connection, {**PAGING, **(arguments or {})})
@@ -211,15 +227,20 @@ PAGING: dict[str, Argument] = {
 }
 
 
-def asking(returns: Any, arguments: Mapping[str, Argument], resolve: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def asking(
+    returns: Any, arguments: Mapping[str, Argument], resolve: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """A resolver with these arguments (type, default, description). Without `resolve` the answer is already there: the planner has read them."""
 
     async def root(self: Any, info: strawberry.Info, **given: Any) -> Any:
         return await resolve(info, **given) if resolve else None
 
-    parameters = [Parameter("self", Parameter.POSITIONAL_ONLY), Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info)]
+    parameters = [
+        Parameter("self", Parameter.POSITIONAL_ONLY),
+        Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info),
+    ]
     for name, (type_, default, description) in arguments.items():
-        annotation = Annotated[type_, strawberry.argument(description=description)]
+        annotation: Any = Annotated.__class_getitem__((type_, strawberry.argument(description=description)))  # type: ignore[attr-defined]
         parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
     root.__signature__ = Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
     root.__annotations__ = {each.name: each.annotation for each in parameters[1:]} | {"return": returns}
@@ -229,7 +250,9 @@ def asking(returns: Any, arguments: Mapping[str, Argument], resolve: Callable[..
 REQUIRED = Parameter.empty
 
 
-def entity(shape: Shape, *, order: tuple[tuple[str, bool], ...] = (), extra: Mapping[str, Any] | None = None) -> Callable[[type], type]:
+def entity(
+    shape: Shape, *, order: tuple[tuple[str, bool], ...] = (), extra: Mapping[str, Any] | None = None
+) -> Callable[[type], type]:
     """Mark a GraphQL type as rows of a shape. `order`: by which nodes, and whether they fall, unless asked otherwise; `extra`: filters without a field."""
 
     def mark(cls: type) -> type:

@@ -1,6 +1,6 @@
 """Filters and orders, derived from the fields: the path that selects a value is the path that filters and sorts it.
 
-A where type is made for each type of rows and of parts. `tests` turns what a caller gave into a test for the compiler and its values.
+A where type is made for each type of rows and of parts. `where_of` turns what a caller gave into a test for the compiler and its values.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from app.platform.refusals import BadInput
 from app.platform.text import fold
 from app.query.kind import Exact, Fixed, Flag, Id, Minor, Moment, Name, Position, Text
 from app.query.question import All, AnyOf, Compare, Not, Related, Where
-from schema.enums import OrderDirection
+from schema.enums import OrderDirection, named_enum
 from schema.fields import SOURCE, Money, PartOf, Value, of_part
 from schema.fields import Related as RelatedField
 from schema.scalars import Date, DateTime, Decimal
@@ -43,11 +43,23 @@ def _fill(name: str, fields: Mapping[str, tuple[Any, str | None]], description: 
         return made
     made.__annotations__ = {key: type_ for key, (type_, _) in fields.items()}
     for key, (_, said) in fields.items():
-        setattr(made, key, strawberry.field(default=strawberry.UNSET, description=said, name=key.rstrip("_") if key.isupper() or key.endswith("_") else None))
+        setattr(
+            made,
+            key,
+            strawberry.field(
+                default=strawberry.UNSET,
+                description=said,
+                name=key.rstrip("_") if key.isupper() or key.endswith("_") else None,
+            ),
+        )
     return strawberry.input(made, name=name, description=description)
 
 
-_EQ, _IN, _NOT_IN = "Equal.", "One of these; an empty list matches nothing.", "None of these; unknown values pass, an empty list passes everything."
+_EQ, _IN, _NOT_IN = (
+    "Equal.",
+    "One of these; an empty list matches nothing.",
+    "None of these; unknown values pass, an empty list passes everything.",
+)
 _NULL = "Whether it is unknown."
 
 
@@ -67,12 +79,14 @@ def _listed(type_: Any) -> dict[str, tuple[Any, str | None]]:
 def _make_plain_filters() -> None:
     said = "All operators given must hold. A comparison with an unknown value is false; an explicit null is refused."
     null: dict[str, tuple[Any, str | None]] = {"is_null": (bool | None, _NULL)}
-    within: dict[str, tuple[Any, str | None]] = {"within_days": (int | None, "In the last so many days of the question's clock.")}
+    within: dict[str, tuple[Any, str | None]] = {
+        "within_days": (int | None, "In the last so many days of the question's clock.")
+    }
     folded: dict[str, tuple[Any, str | None]] = {
         "contains": (str | None, "Has this part, whatever the case; % and _ are themselves."),
         "starts_with": (str | None, "Begins with this, whatever the case."),
     }
-    for name, fields in {
+    plain: dict[str, dict[str, tuple[Any, str | None]]] = {
         "IDFilter": _listed(strawberry.ID),
         "StringFilter": {**_listed(str), **folded, **null},
         "IntFilter": {**_listed(int), **_compared(int), **null},
@@ -81,7 +95,8 @@ def _make_plain_filters() -> None:
         "DateTimeFilter": {**_compared(DateTime, ends=" that instant"), **within, **null},
         "DateFilter": {"eq": (Date | None, _EQ), **_compared(Date, ends=" that day"), **within, **null},
         "BooleanFilter": {"eq": (bool | None, _EQ)},
-    }.items():
+    }
+    for name, fields in plain.items():
         _fill(name, fields, said)
 
 
@@ -161,12 +176,19 @@ def _make_where(of: type) -> type:
                         "some": (where_type(target) | None, "At least one passes."),
                         "none": (where_type(target) | None, "Not one passes."),
                     }
-                    fields[key] = (_fill(plural, some, f"Tests the {_plural(target.__name__)} that belong to it.") | None, None)
+                    fields[key] = (
+                        _fill(plural, some, f"Tests the {_plural(target.__name__)} that belong to it.") | None,
+                        None,
+                    )
     if is_rows:
         for key, (extra, type_, said) in of.entity.extra.items():  # type: ignore[attr-defined]
             found.keys[_camel(key)] = extra
-            fields[key] = ((type_ if type_ else _filter_of(extra)) | None, said)
-    _fill(where.__name__, fields, f"Which {_plural(of.__name__)}: all that is given must hold." if is_rows else f"Tests of a {of.__name__}.")
+            fields[key] = ((type_ or _filter_of(extra)) | None, said)
+    _fill(
+        where.__name__,
+        fields,
+        f"Which {_plural(of.__name__)}: all that is given must hold." if is_rows else f"Tests of a {of.__name__}.",
+    )
     return where
 
 
@@ -213,7 +235,14 @@ class Extra:
     test: Any
 
 
-def tests(of: type, given: Mapping[str, Any], path: str, values: Values, depth: int = 1, nodes: Mapping[str, str] | None = None) -> Where:
+def where_of(
+    of: type,
+    given: Mapping[str, Any],
+    path: str,
+    values: Values,
+    depth: int = 1,
+    nodes: Mapping[str, str] | None = None,
+) -> Where:
     """The test that a where object asks for."""
     if depth > DEEPEST:
         raise BadInput(f"A filter nests at most {DEEPEST} deep.")
@@ -223,13 +252,17 @@ def tests(of: type, given: Mapping[str, Any], path: str, values: Values, depth: 
             raise BadInput("A filter's operator may not be null; leave it out instead.")
         here = f"{path}_{key}"
         if key in ("AND", "OR"):
-            each = tuple(tests(of, inner, f"{here}_{n}", values, depth + 1) for n, inner in enumerate(_bounded(value)))
+            each = tuple(
+                where_of(of, inner, f"{here}_{n}", values, depth + 1) for n, inner in enumerate(_bounded(value))
+            )
             found.append(All(each) if key == "AND" else AnyOf(each))
         elif key == "NOT":
-            found.append(Not(tests(of, value, here, values, depth + 1)))
+            found.append(Not(where_of(of, value, here, values, depth + 1)))
         else:
             aim = _filterable[of].keys[key]
-            found.append(_test_of(of_part(aim, nodes) if nodes and isinstance(aim, Value) else aim, value, here, values, depth))
+            found.append(
+                _test_of(of_part(aim, nodes) if nodes and isinstance(aim, Value) else aim, value, here, values, depth)
+            )
     return found[0] if len(found) == 1 else All(tuple(found))
 
 
@@ -242,15 +275,15 @@ def _test_of(aim: Any, value: Any, path: str, values: Values, depth: int) -> Whe
             made: Where = aim.test(value, path, values)
             return made
         case (source, target, "one"):
-            return Related(source.relation, tests(target, value, path, values, depth + 1))
+            return Related(source.relation, where_of(target, value, path, values, depth + 1))
         case (source, target, "part"):
-            return tests(target, value, path, values, depth, source.nodes)
+            return where_of(target, value, path, values, depth, source.nodes)
         case (source, target, _):
             found: list[Where] = []
             for key, inner in value.items():
                 if inner is None:
                     raise BadInput("A filter's operator may not be null; leave it out instead.")
-                test: Where = Related(source.relation, tests(target, inner, f"{path}_{key}", values, depth + 1))
+                test: Where = Related(source.relation, where_of(target, inner, f"{path}_{key}", values, depth + 1))
                 found.append(Not(test) if key == "none" else test)
             return All(tuple(found))
         case _:
@@ -303,7 +336,9 @@ def _compare(of: Value, given: Mapping[str, Any], path: str, values: Values) -> 
                 instant = isinstance(of.kind, Moment)
                 since: Any = values.now - timedelta(days=value) if instant else values.today - value
                 found.append(Compare(of.node, "gte", values.put(f"{here}_since", since)))
-                found.append(Compare(of.node, "lte", values.put(f"{here}_until", values.now if instant else values.today)))
+                found.append(
+                    Compare(of.node, "lte", values.put(f"{here}_until", values.now if instant else values.today))
+                )
             case _:
                 found.append(Compare(of.node, operator, values.put(here, _stored(of, value, values, operator)[0])))
     return found[0] if len(found) == 1 else All(tuple(found))
@@ -351,9 +386,9 @@ def _scaled(value: Any, decimals: int, operator: str) -> list[int]:
 
 def order_type(of: type, sortable: Mapping[str, Value]) -> tuple[type, Any]:
     """The input of an order, and the enumeration of what can be sorted by: a member's value is the path that selects it."""
-    fields = strawberry.enum(
-        Enum(f"{of.__name__}OrderField", {name: name for name in sortable}),  # type: ignore[misc]
-        description=f"What {_plural(of.__name__)} can be sorted by: each is the path that selects it.",
+    members = named_enum(f"{of.__name__}OrderField", sortable)
+    fields: Any = strawberry.enum(
+        members, description=f"What {_plural(of.__name__)} can be sorted by: each is the path that selects it."
     )
     made = named(f"{of.__name__}Order")
     made.__annotations__ = {"field": fields, "direction": OrderDirection}

@@ -9,8 +9,8 @@ from graphql import get_named_type
 from app.platform.refusals import BadInput
 from app.query import question as q
 from schema.context import asked
-from schema.enums import OrderDirection, described
-from schema.filters import paths, tests
+from schema.enums import OrderDirection, described, named_enum
+from schema.filters import paths, where_of
 from schema.node import Money
 from schema.plan import Planner, Selected, with_archived
 from schema.scalars import Decimal
@@ -25,20 +25,28 @@ class CustomerGroupOrderField(Enum):
     FACTS_NET = "FACTS_NET"
 
 
-described(CustomerGroupOrderField, "What groups can be sorted by.", KEYS="Their keys, in the order of by.", COUNT="How many they are.", FACTS_NET="Their net.")
+described(
+    CustomerGroupOrderField,
+    "What groups can be sorted by.",
+    KEYS="Their keys, in the order of by.",
+    COUNT="How many they are.",
+    FACTS_NET="Their net.",
+)
 
 DIMENSIONS = paths(Customer, "group")
 MEASURES = paths(Customer, "average")
+_members = named_enum("CustomerDimension", DIMENSIONS)
 CustomerDimension: Any = strawberry.enum(
-    Enum("CustomerDimension", {name: name for name in DIMENSIONS}),  # type: ignore[misc]
-    description="What customers can be grouped by: each is the path that selects it.",
+    _members, description="What customers can be grouped by: each is the path that selects it."
 )
 
 
 def _made(name: str, fields: dict[str, tuple[Any, str]], description: str) -> type:
     body: dict[str, Any] = {key: strawberry.field(description=said) for key, (_, said) in fields.items()}
     annotations = {key: type_ for key, (type_, _) in fields.items()}
-    return strawberry.type(type(name, (), {"__module__": __name__, "__annotations__": annotations, **body}), description=description)
+    return strawberry.type(
+        type(name, (), {"__module__": __name__, "__annotations__": annotations, **body}), description=description
+    )
 
 
 def _type_of(value: Any) -> Any:
@@ -48,14 +56,20 @@ def _type_of(value: Any) -> Any:
 CustomerMeasures = _made(
     "CustomerMeasures",
     {
-        name.lower(): ((Decimal if value.kind.name == "Money" else float) | None, f"Of {name.lower().replace('_', ' ')}.")
+        name.lower(): (
+            (Decimal if value.kind.name == "Money" else float) | None,
+            f"Of {name.lower().replace('_', ' ')}.",
+        )
         for name, value in MEASURES.items()
     },
     "Over the members for whom it is known; null when for none. Averages are rounded half away from zero, those of whole numbers to four decimals.",
 )
 CustomerGroup = _made(
     "CustomerGroup",
-    {name.lower(): (_type_of(value), "The key; null is unknown, or none, or not asked for.") for name, value in DIMENSIONS.items()}
+    {
+        name.lower(): (_type_of(value), "The key; null is unknown, or none, or not asked for.")
+        for name, value in DIMENSIONS.items()
+    }
     | {
         "count": (int, "How many customers."),
         "facts_net": (Money, "The sum of their net."),
@@ -67,7 +81,9 @@ CustomerGroup = _made(
 )
 
 
-@strawberry.type(description="The groups, at most 1,000; all is the row over everyone asked about, groups left out included.")
+@strawberry.type(
+    description="The groups, at most 1,000; all is the row over everyone asked about, groups left out included."
+)
 class CustomerGroups:
     rows: list[CustomerGroup] = strawberry.field(description="One a combination that occurs; none without a dimension.")  # type: ignore[valid-type]
     all: CustomerGroup = strawberry.field(description="Over everyone asked about.")  # type: ignore[valid-type]
@@ -97,10 +113,15 @@ async def groups(info: strawberry.Info, *, as_of: Any, **_: Any) -> Any:
         raise BadInput(f"first is 1 to {MOST_GROUPS:,}.")
     keys = tuple(dict.fromkeys(DIMENSIONS[each.name].node for each in given["by"]))
     where = given.get("where")
-    test = tests(Customer, where, f"{selected.key}_where", planner.values) if where is not None else None
-    orders = tuple(q.Order(_ORDERS[each["field"].name], each["direction"].name == "DESC") for each in given.get("orderBy") or ())
+    test = where_of(Customer, where, f"{selected.key}_where", planner.values) if where is not None else None
+    orders = tuple(
+        q.Order(_ORDERS[each["field"].name], each["direction"].name == "DESC") for each in given.get("orderBy") or ()
+    )
     of: Any = get_named_type(raw.return_type)
-    fields = tuple(_field(planner, each, get_named_type(of.fields[each.name].type) if each.name != "__typename" else of) for each in planner.below(selected.nodes, of))
+    fields = tuple(
+        _field(planner, each, get_named_type(of.fields[each.name].type) if each.name != "__typename" else of)
+        for each in planner.below(selected.nodes, of)
+    )
     planner.values.put("groups_size", size)
     test = with_archived(given["archived"].name, test)
     return await request.read(q.Groups("customer", keys, fields, orders, test, planner.clock), planner.values.given)
@@ -108,7 +129,9 @@ async def groups(info: strawberry.Info, *, as_of: Any, **_: Any) -> Any:
 
 def _field(planner: Planner, selected: Selected, of: Any) -> q.Told:
     if selected.name in ("rows", "all"):
-        return q.Told(selected.key, selected.name, tuple(_leaf(planner, each, of) for each in planner.below(selected.nodes, of)))
+        return q.Told(
+            selected.key, selected.name, tuple(_leaf(planner, each, of) for each in planner.below(selected.nodes, of))
+        )
     return q.Told(selected.key, of.name if selected.name == "__typename" else selected.name)
 
 
@@ -120,11 +143,15 @@ def _leaf(planner: Planner, selected: Selected, of: Any) -> q.Told:
         return q.Told(selected.key, "count")
     inner: Any = get_named_type(of.fields[name].type)
     if name in ("avg", "min", "max"):
-        return q.Told(selected.key, "object", tuple(_measure(name, each, inner) for each in planner.below(selected.nodes, inner)))
+        return q.Told(
+            selected.key, "object", tuple(_measure(name, each, inner) for each in planner.below(selected.nodes, inner))
+        )
     if name == "factsNet":
         parts = {"amount": "sum.net_minor", "currency": "currency"}
         below = planner.below(selected.nodes, inner)
-        return q.Told(selected.key, "object", tuple(q.Told(each.key, parts.get(each.name, inner.name)) for each in below))
+        return q.Told(
+            selected.key, "object", tuple(q.Told(each.key, parts.get(each.name, inner.name)) for each in below)
+        )
     return q.Told(selected.key, f"key:{DIMENSIONS[_upper(name)].node}")
 
 
@@ -136,5 +163,3 @@ def _measure(aggregate: str, selected: Selected, of: Any) -> q.Told:
 
 def _upper(name: str) -> str:
     return "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper()
-
-

@@ -1,6 +1,6 @@
 """GraphQL over HTTP: a request is read, its caller known, its document looked up, run, and answered.
 
-    bytes -> JSON -> credentials -> document (parsed and validated once) -> execution -> an answer without anybody's values in its errors
+bytes -> JSON -> credentials -> document (parsed and validated once) -> execution -> an answer without anybody's values in its errors
 """
 
 import logging
@@ -89,7 +89,9 @@ class Invalid(Exception):
 class Endpoint:
     """Answers POST and GET at one path. `caller_of`: who a request's credentials name; raises Unauthenticated."""
 
-    def __init__(self, engine: Engine, reader: Reader, caller_of: Callable[[Request], Caller], *, test_clock: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, reader: Reader, caller_of: Callable[[Request], Caller], *, test_clock: bool = False
+    ) -> None:
         self._engine, self._reader, self._caller_of, self._test_clock = engine, reader, caller_of, test_clock
         self._documents = Documents()
 
@@ -104,9 +106,18 @@ class Endpoint:
             headers |= refusal.headers
             body = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
             # A well-formed request that is refused is no transport error for those who asked for plain JSON.
-            status = 200 if refusal.status == 400 and refusal.code.startswith("GRAPHQL_") and not as_graphql else refusal.status
+            status = (
+                200
+                if refusal.status == 400 and refusal.code.startswith("GRAPHQL_") and not as_graphql
+                else refusal.status
+            )
         except Invalid as invalid:
-            body = {"errors": [told | {"extensions": {"code": invalid.code}} for told in (error.formatted for error in invalid.errors[:MOST_ERRORS])]}
+            body = {
+                "errors": [
+                    told | {"extensions": {"code": invalid.code}}
+                    for told in (error.formatted for error in invalid.errors[:MOST_ERRORS])
+                ]
+            }
             status = 400 if as_graphql else 200
         else:
             if "data" not in body:
@@ -143,8 +154,12 @@ class Endpoint:
             raise Refusal(400, "BAD_REQUEST", "X-Guanxi-Now is an instant of RFC 3339 with an offset.") from None
 
 
-async def _run(document: DocumentNode, operation_name: str | None, variables: dict[str, Any] | None, asked: Asked) -> ExecutionResult:
-    result = execute(graphql_schema, document, context_value=asked, variable_values=variables, operation_name=operation_name)
+async def _run(
+    document: DocumentNode, operation_name: str | None, variables: dict[str, Any] | None, asked: Asked
+) -> ExecutionResult:
+    result = execute(
+        graphql_schema, document, context_value=asked, variable_values=variables, operation_name=operation_name
+    )
     if not isinstance(result, ExecutionResult):
         result = await result
     return result
@@ -248,11 +263,19 @@ def _error(error: GraphQLError) -> dict[str, Any]:
             told["extensions"].setdefault("code", "BAD_USER_INPUT")
             told["message"] = _without_values(error.message)
         case _:
-            timed_out = isinstance(cause, OperationalError) and getattr(cause.orig, "sqlstate", None) in ("57014", "55P03")
+            timed_out = isinstance(cause, OperationalError) and getattr(cause.orig, "sqlstate", None) in (
+                "57014",
+                "55P03",
+            )
             told["extensions"]["code"] = "TIMEOUT" if timed_out else "INTERNAL_SERVER_ERROR"
             told["message"] = "This took too long." if timed_out else "Something went wrong on our side."
             # The class and place are enough to find it; the message could hold somebody's values.
-            log.error("field %s failed: %s", ".".join(map(str, error.path or ())), type(cause).__name__, exc_info=None if timed_out else _bare(cause))
+            log.error(
+                "field %s failed: %s",
+                ".".join(map(str, error.path or ())),
+                type(cause).__name__,
+                exc_info=None if timed_out else _bare(cause),
+            )
     return told
 
 

@@ -1,6 +1,7 @@
 """Input types, named as the contract names them. What is left out is left out: it never reaches an action."""
 
 from decimal import Decimal as Exactly
+from typing import Any
 
 import strawberry
 from strawberry import UNSET
@@ -9,12 +10,12 @@ from schema.enums import BatchOnError, Channel, ConsentPurpose, ConsentState, Cu
 from schema.scalars import JSON, CurrencyCode, Date, DateTime, Decimal
 
 
-def said(description: str, default: object = UNSET) -> object:
+def said(description: str, default: object = UNSET) -> Any:
     """An input field that may be left out."""
     return strawberry.field(description=description, default=default)
 
 
-def must(description: str) -> object:
+def must(description: str) -> Any:
     """An input field that may not."""
     return strawberry.field(description=description)
 
@@ -46,7 +47,11 @@ class CustomerLookup:
     phone: str | None = said("Its phone, E.164.")
 
 
-_NAME, _EMAIL, _PHONE = "1 to 200 characters.", "Checked for its form, not for delivery.", "International, like +8613800138000."
+_NAME, _EMAIL, _PHONE = (
+    "1 to 200 characters.",
+    "Checked for its form, not for delivery.",
+    "International, like +8613800138000.",
+)
 _COUNTRY, _LANGUAGE = "ISO 3166-1 alpha-2, like CN.", "BCP 47, like zh-Hans."
 _REFS = "Added, or in place of the one of the same system."
 _ATTRIBUTES = "At most 16 KiB and 5 levels; merged by top-level key, a null value removes its key."
@@ -55,7 +60,7 @@ _SUPPRESSED = "Never contact for marketing, whatever was consented."
 
 @strawberry.input(description="A new customer.")
 class CustomerCreateInput:
-    kind: CustomerKind = said("A person unless said.", CustomerKind.PERSON)  # type: ignore[assignment]
+    kind: CustomerKind = said("A person unless said.", CustomerKind.PERSON)
     name: str = must(_NAME)
     email: str | None = said(_EMAIL)
     phone: str | None = said(_PHONE)
@@ -115,7 +120,7 @@ _ON_ERROR = "What happens to the rest when a row is refused."
 @strawberry.input(description="Many customers, at most 200.")
 class CustomersUpsertInput:
     rows: list[CustomerUpsertInput] = must("At most 200.")
-    on_error: BatchOnError = said(_ON_ERROR, BatchOnError.REJECT_ALL)  # type: ignore[assignment]
+    on_error: BatchOnError = said(_ON_ERROR, BatchOnError.REJECT_ALL)
 
 
 @strawberry.input(description="Hides a customer and frees its external references.")
@@ -189,7 +194,7 @@ class TouchpointRecordInput:
 @strawberry.input(description="Many contacts, at most 200.")
 class TouchpointsRecordInput:
     rows: list[TouchpointRecordInput] = must("At most 200.")
-    on_error: BatchOnError = said(_ON_ERROR, BatchOnError.REJECT_ALL)  # type: ignore[assignment]
+    on_error: BatchOnError = said(_ON_ERROR, BatchOnError.REJECT_ALL)
 
 
 @strawberry.input(description="A touchpoint that was recorded by mistake.")
@@ -225,7 +230,7 @@ class PurchaseLineInput:
     sku: str | None = said("The seller's number of what was bought.")
     name: str = must("What was bought.")
     category: str | None = said("Of what was bought.")
-    quantity: Decimal = said("Above 0, at most six decimals; 1 unless said.", Exactly(1))  # type: ignore[assignment]
+    quantity: Decimal = said("Above 0, at most six decimals; 1 unless said.", Exactly(1))
     price: LinePriceInput = must("In the purchase's currency.")
 
 
@@ -235,8 +240,8 @@ class PurchaseRecordInput:
     purchased_at: DateTime | None = said("Now unless said; at most 5 minutes ahead.")
     currency: CurrencyCode = must("ISO 4217, like EUR.")
     lines: list[PurchaseLineInput] = must("1 to 200.")
-    channel: Channel = said("Where it was bought.", Channel.OTHER)  # type: ignore[assignment]
-    promotional: bool = said("Whether it was bought in a promotion.", False)  # type: ignore[assignment]
+    channel: Channel = said("Where it was bought.", Channel.OTHER)
+    promotional: bool = said("Whether it was bought in a promotion.", False)
     tailored_to: TouchpointLookup | None = said("The need of the same customer that it was made to fit.")
     external_ref: ExternalRefInput | None = said(_REPEAT)
 
@@ -244,7 +249,7 @@ class PurchaseRecordInput:
 @strawberry.input(description="Many purchases, at most 200.")
 class PurchasesRecordInput:
     rows: list[PurchaseRecordInput] = must("At most 200.")
-    on_error: BatchOnError = said(_ON_ERROR, BatchOnError.REJECT_ALL)  # type: ignore[assignment]
+    on_error: BatchOnError = said(_ON_ERROR, BatchOnError.REJECT_ALL)
 
 
 @strawberry.input(description="Money given back, converted at the purchase's own exchange rate.")
@@ -301,8 +306,9 @@ class PolicySetInput:
 @strawberry.input(description="A new version of the policy.")
 class PolicyPublishInput:
     expected_version: int | None = said("The version this builds on.")
-    rfm_cuts_from_base: bool = said(  # type: ignore[assignment]
-        "Take the three RFM cuts from today's base (inverted-CDF quintiles of those with a kept order) instead of lists.", False
+    rfm_cuts_from_base: bool = said(
+        "Take the three RFM cuts from today's base (inverted-CDF quintiles of those with a kept order) instead of lists.",
+        False,
     )
     set: PolicySetInput = strawberry.field(description="What is to be otherwise.", default_factory=PolicySetInput)
 
@@ -315,30 +321,32 @@ def days(description: str) -> list[int]:
     return made
 
 
-@strawberry.input(description="Facts typed in by hand, to see what the policy would say of them. What is left out is zero or unknown.")
+@strawberry.input(
+    description="Facts typed in by hand, to see what the policy would say of them. What is left out is zero or unknown."
+)
 class CustomerFactsInput:
-    kept_orders: int = said("Orders neither voided nor refunded whole.", 0)  # type: ignore[assignment]
+    kept_orders: int = said("Orders neither voided nor refunded whole.", 0)
     occasions: int | None = said("Left out: as many as keptOrders.")
     first_purchase_days_ago: int | None = said("Needed when there are orders; negative is ahead of the clock.")
     last_purchase_days_ago: int | None = said("Needed when there are orders; negative is ahead of the clock.")
     occasion_days_ago: list[int] = days("The latest occasions, at most 6; so with every list of days here.")
-    gross: Decimal = said("In the reporting currency.", Exactly(0))  # type: ignore[assignment]
-    refunded: Decimal = said("In the reporting currency.", Exactly(0))  # type: ignore[assignment]
+    gross: Decimal = said("In the reporting currency.", Exactly(0))
+    refunded: Decimal = said("In the reporting currency.", Exactly(0))
     inbound_days_ago: list[int] = days("Inbound touchpoints.")
     dialogue_days_ago: list[int] = days("Dialogues.")
     need_days_ago: list[int] = days("Needs confirmed.")
     co_creation_days_ago: list[int] = days("Co-creations and converted referrals.")
     brand_activity_days_ago: list[int] = days("Brand activities.")
-    tailored_orders: int = said("Kept orders tailored to a need.", 0)  # type: ignore[assignment]
-    converted_referrals: int = said("Referrals that became buyers.", 0)  # type: ignore[assignment]
+    tailored_orders: int = said("Kept orders tailored to a need.", 0)
+    converted_referrals: int = said("Referrals that became buyers.", 0)
     nps_answer: int | None = said("The latest answer, 0 to 10.")
     nps_days_ago: int | None = said("0 unless said.")
     csat_mean: float | None = said("1 to 5.")
-    csat_count: int = said("How many answers; 1 when there is a mean.", 0)  # type: ignore[assignment]
+    csat_count: int = said("How many answers; 1 when there is a mean.", 0)
     relative_quality: Decimal | None = said("1 = parity.")
     relative_price: Decimal | None = said("1 = parity.")
-    open_complaints: int = said("Complaints that are not resolved.", 0)  # type: ignore[assignment]
+    open_complaints: int = said("Complaints that are not resolved.", 0)
     oldest_open_complaint_days_ago: int | None = said("0 unless said, when there are any.")
-    committed: bool = said("Accepted a quote or signed a contract.", False)  # type: ignore[assignment]
-    contactable: bool = said("A granted marketing consent, and not suppressed.", False)  # type: ignore[assignment]
+    committed: bool = said("Accepted a quote or signed a contract.", False)
+    contactable: bool = said("A granted marketing consent, and not suppressed.", False)
     terminated_days_ago: int | None = said("The end by word; negative is ahead of the clock.")

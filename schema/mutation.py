@@ -66,7 +66,9 @@ class Mutated:
     needs_key: Callable[[Any], bool] = lambda _: False
 
 
-def perform(engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
+def perform(
+    engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None
+) -> Result:
     """Do it in one transaction; the same key again answers what was done first. Raises nothing that the caller could mend."""
     for attempt in range(TRIES):
         try:
@@ -81,7 +83,9 @@ def perform(engine: Engine, caller: Caller, request: Asked, field: str, mutated:
     raise AssertionError("The last try returns or raises.")
 
 
-def _once(engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
+def _once(
+    engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None
+) -> Result:
     with work(engine, caller, request.now) as transaction:
         if key is not None:
             first = claim(transaction, field, key, fingerprint(given))
@@ -96,7 +100,14 @@ def _once(engine: Engine, caller: Caller, request: Asked, field: str, mutated: M
         return result
 
 
-def mutation(action: Action, input_type: type, payload_type: type, description: str, *, needs_key: Callable[[Any], bool] | None = None) -> Any:
+def mutation(
+    action: Action,
+    input_type: type,
+    payload_type: type,
+    description: str,
+    *,
+    needs_key: Callable[[Any], bool] | None = None,
+) -> Any:
     """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
     mutated = Mutated(action, needs_key=needs_key or (lambda _: False))
 
@@ -110,15 +121,17 @@ def mutation(action: Action, input_type: type, payload_type: type, description: 
         key = _key(request, info)
         if key is None and mutated.needs_key(given):
             message = "Give an idempotency key (@idempotent or the Idempotency-Key header) or an externalRef: a retry could do it twice."
-            return {"user_errors": [{"code": Code.IDEMPOTENCY_KEY_REQUIRED.value, "message": message, "path": [], "node": None}]}
+            return {
+                "user_errors": [
+                    {"code": Code.IDEMPOTENCY_KEY_REQUIRED.value, "message": message, "path": [], "node": None}
+                ]
+            }
         return await run_sync(perform, request.engine, request.caller, request, raw.field_name, mutated, given, key)
 
     return strawberry.field(
-        resolver=asking(payload_type, {"input": (input_type, REQUIRED, "What to do.")}, resolve), description=description
+        resolver=asking(payload_type, {"input": (input_type, REQUIRED, "What to do.")}, resolve),
+        description=description,
     )
-
-
-
 
 
 def _key(request: Asked, info: strawberry.Info) -> str | None:
@@ -134,7 +147,8 @@ def _key(request: Asked, info: strawberry.Info) -> str | None:
         fields = [node for node in raw.operation.selection_set.selections if isinstance(node, FieldNode)]
         if len(fields) != 1 or len(fields) != len(raw.operation.selection_set.selections):
             raise GraphQLError(
-                "The Idempotency-Key header goes with a document of one mutation field; use @idempotent on each.", extensions={"code": "BAD_USER_INPUT"}
+                "The Idempotency-Key header goes with a document of one mutation field; use @idempotent on each.",
+                extensions={"code": "BAD_USER_INPUT"},
             )
     return request.idempotency_key
 
@@ -172,7 +186,14 @@ def again(key: str, *, even_hidden: bool = False) -> Callable[..., Any]:
     return read
 
 
-def payload(name: str, description: str, rows: Mapping[str, Any], values: Mapping[str, tuple[Any, str]] | None = None, *, even_hidden: bool = False) -> type:
+def payload(
+    name: str,
+    description: str,
+    rows: Mapping[str, Any],
+    values: Mapping[str, tuple[Any, str]] | None = None,
+    *,
+    even_hidden: bool = False,
+) -> type:
     """A payload: rows read back by id, plain values with their descriptions, userErrors and query."""
     annotations: dict[str, Any] = {}
     body: dict[str, Any] = {"__module__": __name__, "by_name": True}

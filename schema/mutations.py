@@ -47,18 +47,32 @@ _UPSERTED = {
 }
 
 Updated = _of_customer("Update", "A changed customer.")
-CustomersUpserted = _batch("CustomersUpsertPayload", _row("CustomerUpsertRow", UpsertOutcome, customer=Customer), _UPSERTED)
+CustomersUpserted = _batch(
+    "CustomersUpsertPayload", _row("CustomerUpsertRow", UpsertOutcome, customer=Customer), _UPSERTED
+)
 ConsentRecorded = payload("ConsentRecordPayload", "A recorded word.", {"customer": Customer, "consent": Consent})
-TouchpointRecorded = payload("TouchpointRecordPayload", "A recorded contact.", {"touchpoint": Touchpoint}, {"outcome": (RowOutcome, _OUTCOME)})
-TouchpointsRecorded = _batch("TouchpointsRecordPayload", _row("TouchpointRow", RowOutcome, touchpoint=Touchpoint), _RECORDED)
+TouchpointRecorded = payload(
+    "TouchpointRecordPayload", "A recorded contact.", {"touchpoint": Touchpoint}, {"outcome": (RowOutcome, _OUTCOME)}
+)
+TouchpointsRecorded = _batch(
+    "TouchpointsRecordPayload", _row("TouchpointRow", RowOutcome, touchpoint=Touchpoint), _RECORDED
+)
 TouchpointRetracted = payload(
-    "TouchpointRetractPayload", "A contact taken back; it is shown this once.", {"touchpoint": Touchpoint, "customer": Customer}, even_hidden=True
+    "TouchpointRetractPayload",
+    "A contact taken back; it is shown this once.",
+    {"touchpoint": Touchpoint, "customer": Customer},
+    even_hidden=True,
 )
 ComplaintResolved = payload("ComplaintResolvePayload", "A settled complaint.", {"touchpoint": Touchpoint})
-PurchaseRecorded = payload("PurchaseRecordPayload", "A recorded purchase.", {"purchase": Purchase}, {"outcome": (RowOutcome, _OUTCOME)})
+PurchaseRecorded = payload(
+    "PurchaseRecordPayload", "A recorded purchase.", {"purchase": Purchase}, {"outcome": (RowOutcome, _OUTCOME)}
+)
 PurchasesRecorded = _batch("PurchasesRecordPayload", _row("PurchaseRow", RowOutcome, purchase=Purchase), _RECORDED)
 PurchaseRefunded = payload(
-    "PurchaseRefundPayload", "A recorded refund.", {"purchase": Purchase, "refund": Refund}, {"outcome": (RowOutcome, _OUTCOME)}
+    "PurchaseRefundPayload",
+    "A recorded refund.",
+    {"purchase": Purchase, "refund": Refund},
+    {"outcome": (RowOutcome, _OUTCOME)},
 )
 PurchaseVoided = payload("PurchaseVoidPayload", "A voided purchase.", {"purchase": Purchase})
 PolicyPublished = payload("PolicyPublishPayload", "The new version.", {"policy": Policy})
@@ -71,16 +85,23 @@ def _batch_needs_key(given: Any) -> bool:
 @strawberry.type(description="What can be done. Every field takes @idempotent; one that is refused undoes only itself.")
 class Mutation:
     customer_create = mutation(
-        customers.create_customer, inputs.CustomerCreateInput, _of_customer("Create", "A new customer."), "Create a customer."
+        customers.create_customer,
+        inputs.CustomerCreateInput,
+        _of_customer("Create", "A new customer."),
+        "Create a customer.",
     )
-    customer_update = mutation(customers.update_customer, inputs.CustomerUpdateInput, Updated, "Change a customer's profile.")
+    customer_update = mutation(
+        customers.update_customer, inputs.CustomerUpdateInput, Updated, "Change a customer's profile."
+    )
     customer_upsert = mutation(
         customers.upsert_customer,
         inputs.CustomerUpsertInput,
         _of_customer("Upsert", "A customer as it was to be.", outcome=(UpsertOutcome, _OUTCOME)),
         "Create a customer or change it, by external reference.",
     )
-    customers_upsert = mutation(customers.upsert_customers, inputs.CustomersUpsertInput, CustomersUpserted, "Upsert up to 200 customers.")
+    customers_upsert = mutation(
+        customers.upsert_customers, inputs.CustomersUpsertInput, CustomersUpserted, "Upsert up to 200 customers."
+    )
     customer_archive = mutation(
         customers.archive_customer,
         inputs.CustomerArchiveInput,
@@ -105,8 +126,12 @@ class Mutation:
         _of_customer("Reinstate", "A customer whose relationship goes on."),
         "Take a termination back.",
     )
-    consent_record = mutation(customers.record_consent, inputs.ConsentRecordInput, ConsentRecorded, "Record a word on a purpose and channel.")
-    touchpoint_record = mutation(touchpoints.record_touchpoint, inputs.TouchpointRecordInput, TouchpointRecorded, "Record a contact.")
+    consent_record = mutation(
+        customers.record_consent, inputs.ConsentRecordInput, ConsentRecorded, "Record a word on a purpose and channel."
+    )
+    touchpoint_record = mutation(
+        touchpoints.record_touchpoint, inputs.TouchpointRecordInput, TouchpointRecorded, "Record a contact."
+    )
     touchpoints_record = mutation(
         touchpoints.record_touchpoints, inputs.TouchpointsRecordInput, TouchpointsRecorded, "Record up to 200 contacts."
     )
@@ -116,7 +141,9 @@ class Mutation:
         TouchpointRetracted,
         "Recorded by mistake: as if it had never been, but for the audit trail.",
     )
-    complaint_resolve = mutation(touchpoints.resolve_complaint, inputs.ComplaintResolveInput, ComplaintResolved, "Settle a complaint.")
+    complaint_resolve = mutation(
+        touchpoints.resolve_complaint, inputs.ComplaintResolveInput, ComplaintResolved, "Settle a complaint."
+    )
     purchase_record = mutation(
         purchases.record_purchase,
         inputs.PurchaseRecordInput,
@@ -145,5 +172,8 @@ class Mutation:
         "Recorded by mistake: as if it had never been, but for the audit trail.",
     )
     policy_publish = mutation(
-        scores.publish_policy, inputs.PolicyPublishInput, PolicyPublished, "Publish a new version of the policy; it holds from now on."
+        scores.publish_policy,
+        inputs.PolicyPublishInput,
+        PolicyPublished,
+        "Publish a new version of the policy; it holds from now on.",
     )

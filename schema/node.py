@@ -33,9 +33,13 @@ class Money:
 
 
 @entity(references)
-@strawberry.type(description="Another system's name for a record; unique per (system, value) among what is live in the organisation.")
+@strawberry.type(
+    description="Another system's name for a record; unique per (system, value) among what is live in the organisation."
+)
 class ExternalRef:
-    system: str = column(CustomerRef.system, Text(), folded=CustomerRef.system_folded, description="Which system, like pos.")
+    system: str = column(
+        CustomerRef.system, Text(), folded=CustomerRef.system_folded, description="Which system, like pos."
+    )
     value: str = column(CustomerRef.value, Text(), folded=CustomerRef.value_folded, description="Its name there.")
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import strawberry
 
 
-
 @strawberry.type(description="Where a page stands in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more rows follow.")
-    has_previous_page: bool = strawberry.field(description="Whether rows go before; known when the page was asked for from that side.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether rows go before; known when the page was asked for from that side."
+    )
     start_cursor: str | None = strawberry.field(description="Of the first row; null on an empty page.")
     end_cursor: str | None = strawberry.field(description="Of the last row; null on an empty page.")
 
@@ -31,5 +32,3 @@ def connection(of: type) -> tuple[type, type]:
     ):
         setattr(made, key, strawberry.field(description=said))
     return strawberry.type(made, description=f"A page of {name} rows."), edge
-
-

@@ -32,7 +32,7 @@ from app.query.kind import Plain
 from app.query.page import SEARCH_RANK, read_cursor
 from app.query.shape import Shape
 from schema.fields import Entity, Fixed, Money, PartOf, Related, Same, Source, Value, Why, of_part, source_of
-from schema.filters import Values, paths, tests
+from schema.filters import Values, paths, where_of
 
 CODE = Plain()
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
@@ -101,7 +101,11 @@ class Planner:
         """Its arguments as they were coerced, by GraphQL name."""
         definition = parent.fields[selected.name]
         given: dict[str, Any] = get_argument_values(definition, selected.nodes[0], self.variables)
-        return {name: given[argument.out_name or name] for name, argument in definition.args.items() if (argument.out_name or name) in given}
+        return {
+            name: given[argument.out_name or name]
+            for name, argument in definition.args.items()
+            if (argument.out_name or name) in given
+        }
 
     def below(self, nodes: Iterable[FieldNode], parent: GraphQLObjectType) -> list[Selected]:
         """What is selected below a field, merged by response key, in order."""
@@ -110,7 +114,13 @@ class Planner:
             self._collect(node.selection_set.selections if node.selection_set else (), parent, found, set())
         return list(found.values())
 
-    def _collect(self, selections: Sequence[SelectionNode], parent: GraphQLObjectType, found: dict[str, Selected], spread: set[str]) -> None:
+    def _collect(
+        self,
+        selections: Sequence[SelectionNode],
+        parent: GraphQLObjectType,
+        found: dict[str, Selected],
+        spread: set[str],
+    ) -> None:
         for node in selections:
             if not self._included(node):
                 continue
@@ -143,9 +153,13 @@ class Planner:
 
     # -------------------------------------------------------------- rows
 
-    def items(self, of: GraphQLObjectType, nodes: Iterable[FieldNode], path: str, named: Mapping[str, str] | None = None) -> q.Items:
+    def items(
+        self, of: GraphQLObjectType, nodes: Iterable[FieldNode], path: str, named: Mapping[str, str] | None = None
+    ) -> q.Items:
         """What is selected of a row or a part of it."""
-        return tuple(self._item(of, selected, f"{path}_{selected.key}", named or {}) for selected in self.below(nodes, of))
+        return tuple(
+            self._item(of, selected, f"{path}_{selected.key}", named or {}) for selected in self.below(nodes, of)
+        )
 
     def _item(self, of: GraphQLObjectType, selected: Selected, path: str, named: Mapping[str, str]) -> q.Item:
         if selected.name == "__typename":
@@ -161,7 +175,9 @@ class Planner:
             case PartOf(unless=unless, nodes=renamed):
                 return q.Part(selected.key, self.items(inner, selected.nodes, path, renamed), unless)
             case Fixed(values=values):
-                return q.Listed(selected.key, tuple(q.Field("", value.node, value.kind, value.nullable) for value in values))
+                return q.Listed(
+                    selected.key, tuple(q.Field("", value.node, value.kind, value.nullable) for value in values)
+                )
             case Same(parameter=parameter):
                 return q.Said(selected.key, parameter, parameter=True)
             case Why(measures=measures):
@@ -206,7 +222,13 @@ class Planner:
     # -------------------------------------------------------------- connections
 
     def connection(
-        self, parent: GraphQLObjectType, selected: Selected, of: GraphQLObjectType, path: str, relation: q.Relation | None, clocked: bool = False,
+        self,
+        parent: GraphQLObjectType,
+        selected: Selected,
+        of: GraphQLObjectType,
+        path: str,
+        relation: q.Relation | None,
+        clocked: bool = False,
         terms: Sequence[Any] | None = None,
     ) -> q.Many:
         """A connection, below a row or at the root; `terms` of a search put its best match first."""
@@ -219,7 +241,7 @@ class Planner:
             order = (q.Order(SEARCH_RANK, True),)
         page = self._page(shape, order, given, path, clocked, terms)
         where = given.get("where")
-        test = tests(rows_of, where, f"{path}_where", self.values) if where is not None else None
+        test = where_of(rows_of, where, f"{path}_where", self.values) if where is not None else None
         if "archived" in given:
             test = with_archived(given["archived"].name, test)
         fields = tuple(self._paged(of, each, path) for each in self.below(selected.nodes, of))
@@ -237,7 +259,13 @@ class Planner:
         return tuple(order.values()) or tuple(q.Order(node, falls) for node, falls in entity.default_order)
 
     def _page(
-        self, shape: Shape, order: tuple[q.Order, ...], given: Mapping[str, Any], path: str, clocked: bool, terms: Sequence[Any] | None
+        self,
+        shape: Shape,
+        order: tuple[q.Order, ...],
+        given: Mapping[str, Any],
+        path: str,
+        clocked: bool,
+        terms: Sequence[Any] | None,
     ) -> q.Page:
         first, last = given.get("first"), given.get("last")
         if first is not None and last is not None:
@@ -268,7 +296,10 @@ class Planner:
             case "nodes":
                 return q.Paged(selected.key, "nodes", self.items(inner, selected.nodes, f"{path}_{selected.key}"))
             case "edges" | "pageInfo":
-                parts = tuple(self._paged_part(inner, each, f"{path}_{selected.key}") for each in self.below(selected.nodes, inner))
+                parts = tuple(
+                    self._paged_part(inner, each, f"{path}_{selected.key}")
+                    for each in self.below(selected.nodes, inner)
+                )
                 return q.Paged(selected.key, selected.name, parts=parts)
             case _:
                 return q.Paged(selected.key, selected.name)
@@ -292,4 +323,3 @@ def with_archived(scope: str, test: q.Where | None) -> q.Where | None:
         return test
     alone = q.Compare("archived_at", "is_null" if scope == "EXCLUDE" else "not_null")
     return alone if test is None else q.All((alone, test))
-

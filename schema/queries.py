@@ -34,11 +34,15 @@ from schema.types import (
     PurchaseConnection,
     Touchpoint,
     TouchpointConnection,
+)
+from schema.types import (
     listing as rows_listing,
 )
 
 
-@strawberry.type(description="Whose data this is. Days, and the money of facts and sums, are in its time zone and currency.")
+@strawberry.type(
+    description="Whose data this is. Days, and the money of facts and sums, are in its time zone and currency."
+)
 class Organization(Node):
     id: strawberry.ID = strawberry.field(description="Opaque; take only what was issued.")
     name: str = strawberry.field(description="As it was created.")
@@ -61,7 +65,11 @@ class CustomerScenario:
 
 Organization.by_name = Viewer.by_name = True  # type: ignore[attr-defined]
 
-AS_OF = (DateTime | None, None, "Everything below as of that instant; not in the future. Names and profile are as they are now.")
+AS_OF = (
+    DateTime | None,
+    None,
+    "Everything below as of that instant; not in the future. Names and profile are as they are now.",
+)
 ARCHIVED = (ArchivedScope, ArchivedScope.EXCLUDE, "Whether archived customers are among them.")
 
 
@@ -132,7 +140,9 @@ def _ref(planner: Planner, ref: Any, system: str, value: str) -> q.Where:
     if "\0" in ref.system + ref.value:
         return q.AnyOf(())
     put = planner.values.put
-    return q.All((q.Compare(system, "eq", put("by_system", ref.system)), q.Compare(value, "eq", put("by_value", ref.value))))
+    return q.All(
+        (q.Compare(system, "eq", put("by_system", ref.system)), q.Compare(value, "eq", put("by_value", ref.value)))
+    )
 
 
 def _one_by(prefix: str, live: q.Where) -> Any:
@@ -189,14 +199,18 @@ async def _scenario(info: strawberry.Info, facts: Any, policy: Any = None) -> An
     given = planner.arguments(raw.parent_type, selected)
     typed = plain(definition.args["facts"].type, given["facts"])
     values = planner.values.given
-    values |= {f"fact_{key}": value for key, value in columns(typed, planner.values.today, planner.values.exponent).items()}
+    values |= {
+        f"fact_{key}": value for key, value in columns(typed, planner.values.today, planner.values.exponent).items()
+    }
     if given.get("policy") is not None:
         change = plain(definition.args["policy"].type, given["policy"])
         now_in_force = await request.policy_columns()
         problems = Problems()
         proposal = proposed(problems, now_in_force, change, planner.caller.org.exponent)
         if problems:
-            raise BadInput("This policy is inconsistent: " + " ".join(dict.fromkeys(problem.message for problem in problems.found)))
+            raise BadInput(
+                "This policy is inconsistent: " + " ".join(dict.fromkeys(problem.message for problem in problems.found))
+            )
         values |= {f"policy_{key}": value for key, value in {**now_in_force, **proposal}.items()}
     of: Any = get_named_type(raw.return_type)
     fields: list[q.Item] = []
@@ -219,22 +233,44 @@ _SEARCH = "Words in name, email, phone and external references, best match first
 
 @strawberry.type(description="What can be asked.")
 class Query:
-    node: Node | None = _root(Node | None, {"id": (strawberry.ID, REQUIRED, "Of whatever has one.")}, _node, "Whatever has that id; null for all others alike.")
+    node: Node | None = _root(
+        Node | None,
+        {"id": (strawberry.ID, REQUIRED, "Of whatever has one.")},
+        _node,
+        "Whatever has that id; null for all others alike.",
+    )
     nodes: list[Node | None] = _root(
-        list[Node | None], {"ids": (list[strawberry.ID], REQUIRED, "At most 100.")}, _nodes, "Whatever has those ids, in their order; null for all others."
+        list[Node | None],
+        {"ids": (list[strawberry.ID], REQUIRED, "At most 100.")},
+        _nodes,
+        "Whatever has those ids, in their order; null for all others.",
     )
     viewer: Viewer = _root(Viewer, {}, _viewer, "Who asks.")
-    metric_catalog: list[Metric] = _root(list[Metric], {}, _catalogue, "Every measure: what it means, and how it is asked.")
+    metric_catalog: list[Metric] = _root(
+        list[Metric], {}, _catalogue, "Every measure: what it means, and how it is asked."
+    )
     policy: Policy | None = _root(
-        Policy | None, {"version": (int | None, None, "That one; left out, the one in force.")}, _policy, "In force now, or that version."
+        Policy | None,
+        {"version": (int | None, None, "That one; left out, the one in force.")},
+        _policy,
+        "In force now, or that version.",
     )
     policies: list[Policy] = _root(list[Policy], {}, _policies, "Every version, oldest first.")
     customer: Customer | None = _root(
-        Customer | None, {"by": (CustomerLookup, REQUIRED, "Who is meant."), "as_of": AS_OF}, _customer, "One customer; null when there is none."
+        Customer | None,
+        {"by": (CustomerLookup, REQUIRED, "Who is meant."), "as_of": AS_OF},
+        _customer,
+        "One customer; null when there is none.",
     )
     customers: CustomerConnection = _root(  # type: ignore[valid-type]
         CustomerConnection,
-        {**PAGING, **rows_listing("Customer"), "search": (str | None, None, _SEARCH), "archived": ARCHIVED, "as_of": AS_OF},
+        {
+            **PAGING,
+            **rows_listing("Customer"),
+            "search": (str | None, None, _SEARCH),
+            "archived": ARCHIVED,
+            "as_of": AS_OF,
+        },
         _customers,
         "Customers, oldest first unless ordered otherwise.",
     )
@@ -261,10 +297,16 @@ class Query:
         "What would be said of a customer of whom just this is known, under today's policy or a proposed one.",
     )
     touchpoint: Touchpoint | None = _root(
-        Touchpoint | None, {"by": (TouchpointLookup, REQUIRED, "Which one.")}, _one_by("tou", q.All(())), "One touchpoint; null when there is none."
+        Touchpoint | None,
+        {"by": (TouchpointLookup, REQUIRED, "Which one.")},
+        _one_by("tou", q.All(())),
+        "One touchpoint; null when there is none.",
     )
     touchpoints: TouchpointConnection = _root(  # type: ignore[valid-type]
-        TouchpointConnection, {**PAGING, **rows_listing("Touchpoint")}, _rows, "Touchpoints, latest first unless ordered otherwise."
+        TouchpointConnection,
+        {**PAGING, **rows_listing("Touchpoint")},
+        _rows,
+        "Touchpoints, latest first unless ordered otherwise.",
     )
     purchase: Purchase | None = _root(
         Purchase | None,
@@ -273,7 +315,8 @@ class Query:
         "One purchase; null when there is none.",
     )
     purchases: PurchaseConnection = _root(  # type: ignore[valid-type]
-        PurchaseConnection, {**PAGING, **rows_listing("Purchase")}, _rows, "Purchases, latest first unless ordered otherwise."
+        PurchaseConnection,
+        {**PAGING, **rows_listing("Purchase")},
+        _rows,
+        "Purchases, latest first unless ordered otherwise.",
     )
-
-

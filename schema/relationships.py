@@ -11,4 +11,6 @@ from schema.fields import explained, measured
 @strawberry.type(description="How close the customer is.")
 class Relationship:
     tier: RelationshipTier | None = measured(measures.tier, sort=True, group=True)
-    why: Explanation = explained(None, Explanation, {"": measures.tier}, description="The rule, the reasons, and what would move it.")
+    why: Explanation = explained(
+        None, Explanation, {"": measures.tier}, description="The rule, the reasons, and what would move it."
+    )

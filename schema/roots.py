@@ -26,7 +26,9 @@ def _returned(info: strawberry.Info) -> Any:
     return get_named_type(info._raw_info.return_type)
 
 
-async def connection(info: strawberry.Info, *, terms: Sequence[Any] | None = None, as_of: Any = None, nothing: bool = False) -> Any:
+async def connection(
+    info: strawberry.Info, *, terms: Sequence[Any] | None = None, as_of: Any = None, nothing: bool = False
+) -> Any:
     """A root connection. `terms`: of a search; `nothing`: a search that can find nobody."""
     request = asked(info)
     planner = await request.planner(info)
@@ -55,7 +57,9 @@ async def listing(info: strawberry.Info, planner: Planner, where: q.Where | None
     selected = _selected(info)
     items = planner.items(of, selected.nodes, selected.key)
     order = tuple(q.Order(node, falls) for node, falls in entity.default_order)
-    return await asked(info).read(q.Listing(entity.shape.name, items, order, where, planner.clock), planner.values.given)
+    return await asked(info).read(
+        q.Listing(entity.shape.name, items, order, where, planner.clock), planner.values.given
+    )
 
 
 # ------------------------------------------------------------------ by id
@@ -71,15 +75,25 @@ def types_by_prefix(schema: Any) -> dict[str, GraphQLObjectType]:
     return found
 
 
-async def by_ids(info: strawberry.Info, ids: Sequence[str], *, even_hidden: bool = False, required_scope: str = "read") -> list[Any]:
+async def by_ids(
+    info: strawberry.Info, ids: Sequence[str], *, even_hidden: bool = False, required_scope: str = "read"
+) -> list[Any]:
     """Rows by public id, null where there is none, each with its __typename; one statement for each instant that the ids carry."""
     if len(ids) > MOST_NODES:
         raise BadInput(f"At most {MOST_NODES} ids at once.")
-    return await _read_nodes(asked(info), info, list(info._raw_info.field_nodes), _returned(info), ids, even_hidden, required_scope)
+    return await _read_nodes(
+        asked(info), info, list(info._raw_info.field_nodes), _returned(info), ids, even_hidden, required_scope
+    )
 
 
 async def _read_nodes(
-    request: Asked, info: strawberry.Info, nodes: list[FieldNode], returned: Any, ids: Sequence[str], even_hidden: bool, scope: str
+    request: Asked,
+    info: strawberry.Info,
+    nodes: list[FieldNode],
+    returned: Any,
+    ids: Sequence[str],
+    even_hidden: bool,
+    scope: str,
 ) -> list[Any]:
     known = types_by_prefix(info._raw_info.schema)
     answers: list[Any] = [None] * len(ids)
@@ -105,7 +119,11 @@ async def _read_nodes(
 
 
 def _nodes_question(
-    planner: Planner, known: Mapping[str, GraphQLObjectType], nodes: list[FieldNode], wanted: list[tuple[int, PublicId]], even_hidden: bool
+    planner: Planner,
+    known: Mapping[str, GraphQLObjectType],
+    nodes: list[FieldNode],
+    wanted: list[tuple[int, PublicId]],
+    even_hidden: bool,
 ) -> tuple[q.Nodes, dict[str, Any]]:
     shapes = []
     for prefix in dict.fromkeys(public.prefix for _, public in wanted):
@@ -161,6 +179,8 @@ async def _load(request: Asked, keys: list[_Again]) -> list[Any]:
     for group in groups.values():
         first = group[0]
         ids = [each.public_id for each in group]
-        found = await _read_nodes(request, first.info, list(first.fields), _returned(first.info), ids, first.even_hidden, "write")
+        found = await _read_nodes(
+            request, first.info, list(first.fields), _returned(first.info), ids, first.even_hidden, "write"
+        )
         answers |= {id(key): row for key, row in zip(group, found, strict=True)}
     return [answers[id(key)] for key in keys]

@@ -1,6 +1,6 @@
 """Scalars of our own: each refuses at the door what a database would only refuse later, and never repeats what it was given."""
 
-import datetime
+import datetime as dt
 import decimal
 import math
 import re
@@ -13,8 +13,8 @@ from graphql.language import ObjectValueNode, ValueNode
 
 from app.platform.access import exponent_of
 
-DateTime = NewType("DateTime", datetime.datetime)
-Date = NewType("Date", datetime.date)
+DateTime = NewType("DateTime", dt.datetime)
+Date = NewType("Date", dt.date)
 Decimal = NewType("Decimal", decimal.Decimal)
 SafeInt = NewType("SafeInt", int)
 JSON = NewType("JSON", object)
@@ -30,7 +30,7 @@ def _refuse(what: str) -> GraphQLError:
     return GraphQLError(what, extensions={"code": "BAD_USER_INPUT"})
 
 
-def parse_instant(value: object) -> datetime.datetime:
+def parse_instant(value: object) -> dt.datetime:
     """An instant with its offset; a naive one has no meaning here."""
     found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
     if not found:
@@ -38,17 +38,19 @@ def parse_instant(value: object) -> datetime.datetime:
     day, time, fraction, offset = found.groups()
     try:
         # A leap second is the second after it: clocks that smear it agree.
-        instant = datetime.datetime.fromisoformat(f"{day}T{time}.{(fraction or '0')[:6].ljust(6, '0')}{'+00:00' if offset in 'Zz' else offset}")
-        return instant.astimezone(datetime.UTC)
+        instant = dt.datetime.fromisoformat(
+            f"{day}T{time}.{(fraction or '0')[:6].ljust(6, '0')}{'+00:00' if offset in 'Zz' else offset}"
+        )
+        return instant.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise _refuse("There is no such instant.") from None
 
 
-def _parse_day(value: object) -> datetime.date:
+def _parse_day(value: object) -> dt.date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise _refuse('A Date is written like "2026-01-31".')
     try:
-        return datetime.date.fromisoformat(value)
+        return dt.date.fromisoformat(value)
     except ValueError:
         raise _refuse("There is no such day.") from None
 
@@ -106,7 +108,9 @@ def _as_is(value: Any) -> Any:
 
 
 def _scalar(name: str, description: str, parse: Callable[[object], object], url: str | None = None, **more: Any) -> Any:
-    return strawberry.scalar(name=name, description=description, serialize=_as_is, parse_value=parse, specified_by_url=url, **more)
+    return strawberry.scalar(
+        name=name, description=description, serialize=_as_is, parse_value=parse, specified_by_url=url, **more
+    )
 
 
 SCALARS: dict[object, Any] = {
@@ -117,12 +121,19 @@ SCALARS: dict[object, Any] = {
         parse_instant,
         "https://scalars.graphql.org/andimarek/date-time.html",
     ),
-    Date: _scalar("Date", 'A calendar day, YYYY-MM-DD, like "2026-01-31".', _parse_day, "https://scalars.graphql.org/andimarek/local-date.html"),
-    Decimal: _scalar("Decimal", 'An exact decimal, always a JSON string, never a float, like "120.00".', _parse_decimal),
+    Date: _scalar(
+        "Date",
+        'A calendar day, YYYY-MM-DD, like "2026-01-31".',
+        _parse_day,
+        "https://scalars.graphql.org/andimarek/local-date.html",
+    ),
+    Decimal: _scalar(
+        "Decimal", 'An exact decimal, always a JSON string, never a float, like "120.00".', _parse_decimal
+    ),
     SafeInt: _scalar("SafeInt", "A whole number up to 2^53-1 either way, as a JSON number.", _parse_safe),
     JSON: _scalar(
         "JSON",
-        "Any JSON object. As attributes: at most 16 KiB and 5 levels, like `{favouriteTea: \"Longjing\"}`.",
+        'Any JSON object. As attributes: at most 16 KiB and 5 levels, like `{favouriteTea: "Longjing"}`.',
         _parse_json,
         parse_literal=_parse_json_literal,
     ),

@@ -41,7 +41,9 @@ def _by_name(row: Any, info: Any, **_: Any) -> Any:
 
 
 # What a refused mutation says besides its userErrors.
-_EMPTY = {name: 0 for name in ("created", "updated", "unchanged", "recorded", "alreadyRecorded", "refused", "notAttempted")} | {
+_EMPTY = dict.fromkeys(
+    ("created", "updated", "unchanged", "recorded", "alreadyRecorded", "refused", "notAttempted"), 0
+) | {
     "rows": [],
     "outcome": "REFUSED",
 }
@@ -73,11 +75,14 @@ _finish(graphql_schema)
 def _shapes() -> dict[str, Shape]:
     found = {shape.name: shape for shape in (customers, touchpoints, purchases)}
     for of in graphql_schema.type_map.values():
-        entity = getattr(python_class(of), "entity", None) if isinstance(of, GraphQLObjectType) and not is_introspection_type(of) else None
+        entity = (
+            getattr(python_class(of), "entity", None)
+            if isinstance(of, GraphQLObjectType) and not is_introspection_type(of)
+            else None
+        )
         if entity is not None:
             found[entity.shape.name] = entity.shape
     return found
 
 
 world = World(_shapes(), PolicyTable.__table__)
-

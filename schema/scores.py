@@ -5,12 +5,12 @@ from typing import Any
 
 import strawberry
 
+from app.customers.measures import customers
 from app.query.kind import Day, Exact, Fixed, Minor, Moment, Whole
 from app.query.measure import measure
 from app.query.shape import Shape
 from app.query.sql import either
 from app.relationships import measures as close
-from app.customers.measures import customers
 from app.scores import measures
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints import measures as contacts
@@ -36,7 +36,13 @@ class ValueMeasure(Enum):
     PERCEIVED = "PERCEIVED"
 
 
-described(LifecycleMeasure, "A judgement of the lifecycle.", STAGE="lifecycle.stage", PHASE="lifecycle.phase", NEXT_ACTION="lifecycle.nextAction")
+described(
+    LifecycleMeasure,
+    "A judgement of the lifecycle.",
+    STAGE="lifecycle.stage",
+    PHASE="lifecycle.phase",
+    NEXT_ACTION="lifecycle.nextAction",
+)
 described(
     ValueMeasure,
     "A judgement of value.",
@@ -73,12 +79,20 @@ class Rfm:
     cell: str = measured(measures.rfm_cell, filter=False, group=True)
 
 
-@strawberry.type(description="Quality and price relative to the competitor, 1 = parity, and their ratio to four decimals.")
+@strawberry.type(
+    description="Quality and price relative to the competitor, 1 = parity, and their ratio to four decimals."
+)
 class PerceivedValue:
-    quality: Decimal = fact(customers, "quality_e6", Exact(decimals=6), filter=False, description="1 is parity with the competitor.")
-    price: Decimal = fact(customers, "price_e6", Exact(decimals=6), filter=False, description="1 is parity with the competitor.")
+    quality: Decimal = fact(
+        customers, "quality_e6", Exact(decimals=6), filter=False, description="1 is parity with the competitor."
+    )
+    price: Decimal = fact(
+        customers, "price_e6", Exact(decimals=6), filter=False, description="1 is parity with the competitor."
+    )
     ratio: float = measured(contacts.perceived, sort=True)
-    answered_on: Date = fact(customers, "perceived_day", Day(), filter=False, description="The local day of the answer.")
+    answered_on: Date = fact(
+        customers, "perceived_day", Day(), filter=False, description="The local day of the answer."
+    )
 
 
 @strawberry.type(
@@ -86,13 +100,16 @@ class PerceivedValue:
 )
 class CustomerValue:
     score: float | None = measured(measures.score, sort=True, average=True)
-    rfm: Rfm | None = part(unless=measures.rfm_cell, description="Recency, frequency and monetary grades; null without a kept order.")
+    rfm: Rfm | None = part(
+        unless=measures.rfm_cell, description="Recency, frequency and monetary grades; null without a kept order."
+    )
     churn_risk: float | None = measured(measures.churn_risk, sort=True, average=True)
     health: float | None = measured(measures.health, sort=True, average=True)
     health_coverage: float = measured(measures.health_coverage)
     behavior: BehaviorType | None = measured(measures.behavior, group=True)
     perceived: PerceivedValue | None = part(
-        unless=contacts.perceived, description="V = Q / P, from the latest survey answer that has both; null until there is one."
+        unless=contacts.perceived,
+        description="V = Q / P, from the latest survey answer that has both; null until there is one.",
     )
     why: Explanation = explained(
         ValueMeasure,
@@ -149,26 +166,45 @@ def _days(of: Any, said: str) -> Any:
 class Policy(Node):
     id: strawberry.ID = identity("pol")
     version: int = column(PolicyTable.version, Whole(), description="1, 2, 3...")
-    published_at: DateTime = column(PolicyTable.published_at, Moment(), description="In force from then on, until the next version.")
+    published_at: DateTime = column(
+        PolicyTable.published_at, Moment(), description="In force from then on, until the next version."
+    )
     new_days: int = _days(PolicyTable.new_days, "A customer is new for so many days after the first kept order.")
     active_days: int = _days(PolicyTable.active_days, "Silent for longer than this is declining.")
     churn_days: int = _days(PolicyTable.churn_days, "Silent for longer than this is churned.")
     loyal_min_occasions: int = _days(PolicyTable.loyal_min_occasions, "Days with a kept order that loyalty needs.")
-    loyal_min_span_days: int = _days(PolicyTable.loyal_min_span_days, "Days from the first to the last kept order that loyalty needs.")
+    loyal_min_span_days: int = _days(
+        PolicyTable.loyal_min_span_days, "Days from the first to the last kept order that loyalty needs."
+    )
     complaint_sla_days: int = _days(PolicyTable.complaint_sla_days, "A complaint open for longer than this is overdue.")
     detractor_window_days: int = _days(PolicyTable.detractor_window_days, "How long an answer of 0 to 6 weighs.")
-    customer_min_occasions: int = _days(PolicyTable.customer_min_occasions, "Days with a kept order that the tier CUSTOMER needs.")
-    customer_min_inbound: int = _days(PolicyTable.customer_min_inbound, "Inbound touchpoints in 365 days that the tier CUSTOMER needs.")
-    client_min_dialogues: int = _days(PolicyTable.client_min_dialogues, "Dialogues in 365 days that the tier CLIENT needs.")
-    client_min_needs: int = _days(PolicyTable.client_min_needs, "Needs confirmed in 365 days that the tier CLIENT needs.")
-    client_min_tailored: int = _days(PolicyTable.client_min_tailored, "Orders tailored to a need and co-creations, together.")
-    partner_min_cocreation: int = _days(PolicyTable.partner_min_cocreation, "Co-creations in 730 days that the tier PARTNER needs.")
+    customer_min_occasions: int = _days(
+        PolicyTable.customer_min_occasions, "Days with a kept order that the tier CUSTOMER needs."
+    )
+    customer_min_inbound: int = _days(
+        PolicyTable.customer_min_inbound, "Inbound touchpoints in 365 days that the tier CUSTOMER needs."
+    )
+    client_min_dialogues: int = _days(
+        PolicyTable.client_min_dialogues, "Dialogues in 365 days that the tier CLIENT needs."
+    )
+    client_min_needs: int = _days(
+        PolicyTable.client_min_needs, "Needs confirmed in 365 days that the tier CLIENT needs."
+    )
+    client_min_tailored: int = _days(
+        PolicyTable.client_min_tailored, "Orders tailored to a need and co-creations, together."
+    )
+    partner_min_cocreation: int = _days(
+        PolicyTable.partner_min_cocreation, "Co-creations in 730 days that the tier PARTNER needs."
+    )
     rfm_recency_cuts: list[int] = _cuts("recency", Whole())
     rfm_frequency_cuts: list[int] = _cuts("frequency", Whole())
     rfm_monetary_cuts: list[Decimal] = _cuts("monetary", Minor())
     value_weights: ValueWeights = part(description="Of the value score.")
     marketing_cap_per_channel: int | None = _days(
-        PolicyTable.marketing_cap_per_channel, "At most this many marketing contacts per channel in marketingCapDays; null: no cap."
+        PolicyTable.marketing_cap_per_channel,
+        "At most this many marketing contacts per channel in marketingCapDays; null: no cap.",
     )
-    marketing_cap_total: int | None = _days(PolicyTable.marketing_cap_total, "At most this many in all in marketingCapDays; null: no cap.")
+    marketing_cap_total: int | None = _days(
+        PolicyTable.marketing_cap_total, "At most this many in all in marketingCapDays; null: no cap."
+    )
     marketing_cap_days: int = _days(PolicyTable.marketing_cap_days, "The window of the caps.")

@@ -65,7 +65,12 @@ def listing(name: str) -> dict[str, Any]:
     }
 
 
-OWN_REF = {"system": "ref_system", "system_folded": "ref_system_folded", "value": "ref_value", "value_folded": "ref_value_folded"}
+OWN_REF = {
+    "system": "ref_system",
+    "system_folded": "ref_system_folded",
+    "value": "ref_value",
+    "value_folded": "ref_value_folded",
+}
 
 
 @entity(consents, order=(("at", True),))
@@ -76,8 +81,12 @@ class Consent(Node):
     channel: Channel = column(ConsentTable.channel, Name(enum=Channel), description="Through what.")
     state: ConsentState = column(ConsentTable.state, Name(enum=ConsentState), description="Granted or withdrawn.")
     at: DateTime = column(ConsentTable.at, Moment(), filter=False, description="When it was given.")
-    source: str | None = column(ConsentTable.source, Text(), filter=False, description="Where it was given, like a form or a call.")
-    policy_text: str | None = column(ConsentTable.policy_text, Text(), filter=False, description="The text that was agreed to.")
+    source: str | None = column(
+        ConsentTable.source, Text(), filter=False, description="Where it was given, like a form or a call."
+    )
+    policy_text: str | None = column(
+        ConsentTable.policy_text, Text(), filter=False, description="The text that was agreed to."
+    )
 
 
 ConsentConnection, ConsentEdge = connection(Consent)
@@ -102,17 +111,27 @@ class Touchpoint(Node):
     nps: int | None = column(TouchpointTable.nps, Whole(), description="The answer 0 to 10 of a survey.")
     csat: int | None = column(TouchpointTable.csat, Whole(), description="The answer 1 to 5 of a survey.")
     relative_quality: Decimal | None = measured(
-        contacts.relative_quality, filter=False, description="A survey's answer on quality relative to the competitor; 1 = parity."
+        contacts.relative_quality,
+        filter=False,
+        description="A survey's answer on quality relative to the competitor; 1 = parity.",
     )
     relative_price: Decimal | None = measured(
-        contacts.relative_price, filter=False, description="A survey's answer on price relative to the competitor; 1 = parity."
+        contacts.relative_price,
+        filter=False,
+        description="A survey's answer on price relative to the competitor; 1 = parity.",
     )
-    resolved_at: DateTime | None = column(TouchpointTable.resolved_at, Moment(), description="Set on a complaint once it is resolved.")
+    resolved_at: DateTime | None = column(
+        TouchpointTable.resolved_at, Moment(), description="Set on a complaint once it is resolved."
+    )
     in_reply_to: Contact | None = one(
         Relation(touchpoints, "in_reply_to", "id"), description="The touchpoint that this one answers."
     )
-    external_ref: ExternalRef | None = part(unless="ref_value", nodes=OWN_REF, description="Another system's name for it.")
-    attributes: JSON = column(TouchpointTable.attributes, Raw(), filter=False, description="Whatever else is to be kept.")
+    external_ref: ExternalRef | None = part(
+        unless="ref_value", nodes=OWN_REF, description="Another system's name for it."
+    )
+    attributes: JSON = column(
+        TouchpointTable.attributes, Raw(), filter=False, description="Whatever else is to be kept."
+    )
 
 
 TouchpointConnection, TouchpointEdge = connection(Touchpoint)
@@ -124,11 +143,19 @@ TouchpointConnection, TouchpointEdge = connection(Touchpoint)
 @entity(lines)
 @strawberry.type(description="One line of a purchase.")
 class PurchaseLine:
-    sku: str | None = column(LineTable.sku, Text(), folded=LineTable.sku_folded, description="The seller's number of what was bought.")
+    sku: str | None = column(
+        LineTable.sku, Text(), folded=LineTable.sku_folded, description="The seller's number of what was bought."
+    )
     name: str = column(LineTable.name, Text(), folded=LineTable.name_folded, description="What was bought.")
-    category: str | None = column(LineTable.category, Text(), folded=LineTable.category_folded, description="Of what was bought.")
-    quantity: Decimal = column(LineTable.quantity_e6, Exact(decimals=6), filter=False, description="How many, or how much.")
-    unit_price: Money | None = money(LineTable.unit_minor, own=True, filter=False, description="Null when only the line's total was told.")
+    category: str | None = column(
+        LineTable.category, Text(), folded=LineTable.category_folded, description="Of what was bought."
+    )
+    quantity: Decimal = column(
+        LineTable.quantity_e6, Exact(decimals=6), filter=False, description="How many, or how much."
+    )
+    unit_price: Money | None = money(
+        LineTable.unit_minor, own=True, filter=False, description="Null when only the line's total was told."
+    )
     total: Money = money(LineTable.total_minor, own=True, filter=False, description="Of the line.")
 
 
@@ -137,14 +164,23 @@ class PurchaseLine:
 class Refund(Node):
     id: strawberry.ID = identity("ref")
     amount: Money = money(RefundTable.amount_minor, own=True, filter=False, description="In the purchase's currency.")
-    refunded_at: DateTime = column(RefundTable.refunded_at, Moment(), filter=False, description="When it was given back.")
+    refunded_at: DateTime = column(
+        RefundTable.refunded_at, Moment(), filter=False, description="When it was given back."
+    )
     reason: str | None = column(RefundTable.reason, Text(), filter=False, description="Why.")
-    external_ref: ExternalRef | None = part(unless="ref_value", nodes=OWN_REF, filter=False, description="Another system's name for it.")
+    external_ref: ExternalRef | None = part(
+        unless="ref_value", nodes=OWN_REF, filter=False, description="Another system's name for it."
+    )
 
 
-@entity(purchases, order=(("purchased_at", True),), extra=OF_CUSTOMER | {
-    "currency": (Value("currency", Plain(), False), None, "The purchase's own currency, like EUR."),
-})
+@entity(
+    purchases,
+    order=(("purchased_at", True),),
+    extra=OF_CUSTOMER
+    | {
+        "currency": (Value("currency", Plain(), False), None, "The purchase's own currency, like EUR."),
+    },
+)
 @strawberry.type(description="What a customer bought, at one time.")
 class Purchase(Node):
     id: strawberry.ID = identity("pur")
@@ -158,15 +194,27 @@ class Purchase(Node):
     refunded: Money = money(PurchaseTable.refunded_minor, own=True, filter=False, description="The sum of its refunds.")
     net: Money = money(bought.net, filter=False, own=True, description="Gross less refunded.")
     gross_reporting: Money | None = money(
-        PurchaseTable.gross_reporting, sort=True, description="Converted at the purchase's own day's rate; null while no rate is known."
+        PurchaseTable.gross_reporting,
+        sort=True,
+        description="Converted at the purchase's own day's rate; null while no rate is known.",
     )
     net_reporting: Money | None = money(
-        bought.net_reporting, sort=True, description="Converted at the purchase's own day's rate; null while no rate is known."
+        bought.net_reporting,
+        sort=True,
+        description="Converted at the purchase's own day's rate; null while no rate is known.",
     )
-    refunds: list[Refund] = rows(Relation(refunds, "id", "purchase_id", order=("refunded_at", "id")), description="Oldest first.")
-    lines: list[PurchaseLine] = rows(Relation(lines, "id", "purchase_id", order=("position",)), filter=True, description="As they were recorded.")
-    tailored_to: Contact | None = one(Relation(touchpoints, "tailored_to", "id"), description="The need that this order was made to fit.")
-    external_ref: ExternalRef | None = part(unless="ref_value", nodes=OWN_REF, description="Another system's name for it.")
+    refunds: list[Refund] = rows(
+        Relation(refunds, "id", "purchase_id", order=("refunded_at", "id")), description="Oldest first."
+    )
+    lines: list[PurchaseLine] = rows(
+        Relation(lines, "id", "purchase_id", order=("position",)), filter=True, description="As they were recorded."
+    )
+    tailored_to: Contact | None = one(
+        Relation(touchpoints, "tailored_to", "id"), description="The need that this order was made to fit."
+    )
+    external_ref: ExternalRef | None = part(
+        unless="ref_value", nodes=OWN_REF, description="Another system's name for it."
+    )
 
 
 PurchaseConnection, PurchaseEdge = connection(Purchase)
@@ -184,16 +232,27 @@ class CustomerFacts:
     kept_orders: int = _counted("kept_orders", "Orders neither voided nor refunded whole.", sort=True, average=True)
     occasions: int = _counted("occasions", "Distinct days with at least one kept order.", sort=True, average=True)
     first_purchase_on: Date | None = fact(customers, "first_day", Day(), description="The day of the first kept order.")
-    last_purchase_on: Date | None = fact(customers, "last_day", Day(), sort=True, description="The day of the last kept order.")
+    last_purchase_on: Date | None = fact(
+        customers, "last_day", Day(), sort=True, description="The day of the last kept order."
+    )
     unconverted_orders: int = _counted(
         "unconverted_orders", "Kept orders for which no exchange rate was known: counted, but not in the money."
     )
-    gross: Money = money(fact_value(customers, "gross_minor", MINOR), description="Of all orders but voided ones, in the reporting currency.")
+    gross: Money = money(
+        fact_value(customers, "gross_minor", MINOR),
+        description="Of all orders but voided ones, in the reporting currency.",
+    )
     refunded: Money = money(fact_value(customers, "refunded_minor", MINOR), description="In the reporting currency.")
-    net: Money = money(net_minor, sort=True, average=True, description="Gross less refunded, in the reporting currency.")
-    average_order_value: Money | None = money(average_order_minor, description="Net by kept, converted order; null without one.")
+    net: Money = money(
+        net_minor, sort=True, average=True, description="Gross less refunded, in the reporting currency."
+    )
+    average_order_value: Money | None = money(
+        average_order_minor, description="Net by kept, converted order; null without one."
+    )
     touchpoints: int = _counted("touchpoints", "Contacts on any channel, by either side.")
-    last_touchpoint_at: DateTime | None = fact(customers, "last_touchpoint_at", Moment(), sort=True, description="The latest contact.")
+    last_touchpoint_at: DateTime | None = fact(
+        customers, "last_touchpoint_at", Moment(), sort=True, description="The latest contact."
+    )
     inbound_last_90_days: int = measured(contacts.inbound_90)
     nps: int | None = _counted("nps", "The latest answer, 0 to 10.")
     csat: float | None = measured(contacts.csat)
@@ -220,13 +279,22 @@ def _birthday(value: Any, path: str, values: Values) -> Where:
     customers,
     order=(("created_at", False),),
     extra={
-        "birthday_in_days": (Extra(_birthday), int, "Has a birthday in the next so many days, today included; 0 to 366."),
+        "birthday_in_days": (
+            Extra(_birthday),
+            int,
+            "Has a birthday in the next so many days, today included; 0 to 366.",
+        ),
     },
 )
 @strawberry.type(description="A person or a company that buys, or might. 客户")
 class Customer(Node):
     id: strawberry.ID = identity("cus")
-    live_id: strawberry.ID = column(CustomerTable.id, Id(prefix="cus", live=True), filter=False, description="The id without an instant, for mutations.")
+    live_id: strawberry.ID = column(
+        CustomerTable.id,
+        Id(prefix="cus", live=True),
+        filter=False,
+        description="The id without an instant, for mutations.",
+    )
     as_of: DateTime | None = same("as_of", "The instant this was read at; null: now.")
     version: int = column(
         CustomerTable.version,
@@ -234,30 +302,51 @@ class Customer(Node):
         filter=False,
         description="Rises by one with every change of the profile (not with purchases or touchpoints); give it back as expectedVersion.",
     )
-    created_at: DateTime = column(CustomerTable.created_at, Moment(), sort=True, description="When we first knew of it.")
+    created_at: DateTime = column(
+        CustomerTable.created_at, Moment(), sort=True, description="When we first knew of it."
+    )
     updated_at: DateTime = column(CustomerTable.updated_at, Moment(), sort=True, description="Of the profile.")
-    archived_at: DateTime | None = column(CustomerTable.archived_at, Moment(), filter=False, description="Null: not archived.")
-    kind: CustomerKind = column(CustomerTable.kind, Name(enum=CustomerKind), group=True, description="A person or a company.")
-    name: str = column(CustomerTable.name, Text(), folded=CustomerTable.name_folded, sort=True, description="At most 200 characters.")
-    email: str | None = column(CustomerTable.email, Text(), folded=CustomerTable.email_folded, description="Not unique: families share them.")
+    archived_at: DateTime | None = column(
+        CustomerTable.archived_at, Moment(), filter=False, description="Null: not archived."
+    )
+    kind: CustomerKind = column(
+        CustomerTable.kind, Name(enum=CustomerKind), group=True, description="A person or a company."
+    )
+    name: str = column(
+        CustomerTable.name, Text(), folded=CustomerTable.name_folded, sort=True, description="At most 200 characters."
+    )
+    email: str | None = column(
+        CustomerTable.email, Text(), folded=CustomerTable.email_folded, description="Not unique: families share them."
+    )
     phone: str | None = column(CustomerTable.phone, Text(), description="E.164, like +8613800138000. Not unique.")
     birthday: Date | None = column(CustomerTable.birthday, Day(), description="The day of birth.")
-    city: str | None = column(CustomerTable.city, Text(), folded=CustomerTable.city_folded, group=True, description="Where they live.")
-    region: str | None = column(CustomerTable.region, Text(), folded=CustomerTable.region_folded, group=True, description="Province or state.")
+    city: str | None = column(
+        CustomerTable.city, Text(), folded=CustomerTable.city_folded, group=True, description="Where they live."
+    )
+    region: str | None = column(
+        CustomerTable.region, Text(), folded=CustomerTable.region_folded, group=True, description="Province or state."
+    )
     country: str | None = column(CustomerTable.country, Text(), group=True, description="ISO 3166-1 alpha-2, like CN.")
     language: str | None = column(CustomerTable.language, Text(), group=True, description="BCP 47, like zh-Hans.")
     external_refs: list[ExternalRef] = rows(refs_of(), filter=True, description="One a system.")
     attributes: JSON = column(CustomerTable.attributes, Raw(), filter=False, description="Whatever else is to be kept.")
-    suppressed: bool = column(CustomerTable.suppressed, Flag(), description="Never contacted for marketing, whatever was consented.")
+    suppressed: bool = column(
+        CustomerTable.suppressed, Flag(), description="Never contacted for marketing, whatever was consented."
+    )
     terminated_on: Date | None = column(
-        CustomerTable.terminated_day, Day(), filter=False, description="The day on which the relationship was ended by word, if it was."
+        CustomerTable.terminated_day,
+        Day(),
+        filter=False,
+        description="The day on which the relationship was ended by word, if it was.",
     )
     facts: CustomerFacts = part(description="What is known, before any judgement.")
     lifecycle: Lifecycle = part(description="Where the customer stands.")
     relationship: Relationship = part(description="How close the customer is.")
     value: CustomerValue = part(description="What the customer is worth.")
     consents: list[Consent] = rows(
-        Relation(consents, "id", "customer_id", last_words, ("purpose", "channel")), filter=True, description="The last word on each purpose and channel."
+        Relation(consents, "id", "customer_id", last_words, ("purpose", "channel")),
+        filter=True,
+        description="The last word on each purpose and channel.",
     )
     consent_history: ConsentConnection = related(  # type: ignore[valid-type]
         ConsentConnection, Relation(consents, "id", "customer_id"), description="Every word, latest first."

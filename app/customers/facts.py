@@ -18,7 +18,9 @@ facts = FactTable(customer_facts, subject="customer_id")
 def _words(horizon: Horizon) -> Select[Any]:
     """The last word on each purpose and channel."""
     c = aliased(Consent, name="word")
-    place = func.row_number().over(partition_by=[c.customer_id, c.purpose, c.channel], order_by=[c.at.desc(), c.id.desc()])
+    place = func.row_number().over(
+        partition_by=[c.customer_id, c.purpose, c.channel], order_by=[c.at.desc(), c.id.desc()]
+    )
     words = (
         select(c.customer_id.label("subject"), c.purpose, c.state, c.at, place.label("place"))
         .where(horizon.of(c, at=c.at, subject=c.customer_id))
@@ -31,7 +33,8 @@ consented = facts.fed_by("consented", _words, newest="newest_consent_at")
 consented.last("newest_consent_at", Instant(), lambda e: e.at)
 # How many channels: one granted word is enough to be contactable, and a withdrawal must leave the others standing.
 consented.count(
-    "marketing_granted", lambda e: and_(e.purpose == ConsentPurpose.MARKETING.value, e.state == ConsentState.GRANTED.value)
+    "marketing_granted",
+    lambda e: and_(e.purpose == ConsentPurpose.MARKETING.value, e.state == ConsentState.GRANTED.value),
 )
 
 
@@ -54,11 +57,14 @@ def rebuild_all(work: Work) -> int:
     for stream in facts.streams.values():
         work.session.execute(facts.rebuilt(stream, Horizon(literal(work.org.id, Key()))))
     table = facts.table
-    return work.session.execute(select(func.count()).select_from(table).where(table.c.org_id == work.org.id)).scalar_one()
+    return work.session.execute(
+        select(func.count()).select_from(table).where(table.c.org_id == work.org.id)
+    ).scalar_one()
 
 
 def verify(work: Work) -> dict[UUID, list[str]]:
-    """Customers whose stored facts differ from what their events say, and which facts do. None, unless something is broken."""
+    """Customers whose stored facts differ from what their events say, and which facts do. None, unless something is
+    broken."""
     wrong: dict[UUID, list[str]] = {}
     for stream in facts.streams.values():
         for row in work.session.execute(facts.differing(stream, Horizon(literal(work.org.id, Key())))):

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import and_, not_
+from sqlalchemy import Select, and_, case, func, not_, select, union_all
 
 from app.customers.facts import facts
 from app.customers.tables import Consent, Customer, CustomerRef, CustomerToken
+from app.platform.database import Words
 from app.query import sql
 from app.query.fact import constant
 from app.query.flow import Statement
 from app.query.kind import Flag, Minor
 from app.query.measure import measure
 from app.query.shape import Shape
-from app.platform.database import Words
-from sqlalchemy import Select, case, func, select, union_all
 
 
 def _found(statement: Statement, terms: int) -> Select[Any]:
@@ -30,7 +29,11 @@ def _found(statement: Statement, terms: int) -> Select[Any]:
         )
     each = union_all(*hits).subquery("hit") if len(hits) > 1 else hits[0].subquery("hit")
     rank = func.sum(each.c.worth)
-    return select(each.c.subject, sql.whole(rank).label("rank")).group_by(each.c.subject).having(func.count() == constant(terms))
+    return (
+        select(each.c.subject, sql.whole(rank).label("rank"))
+        .group_by(each.c.subject)
+        .having(func.count() == constant(terms))
+    )
 
 
 customers = Shape(
@@ -51,7 +54,12 @@ def last_words(word: Any, statement: Statement) -> list[Any]:
     same = [later.c[key] == word[key] for key in ("org_id", "customer_id", "purpose", "channel")]
     after = (later.c.at > word.at) | and_(later.c.at == word.at, later.c.id > word.id)
     known = [later.c.at <= statement.now] if statement.clock.past else []
-    return [~select(constant(1)).where(later.c.org_id == statement.org, *same, after, *known).correlate_except(later).exists()]
+    return [
+        ~select(constant(1))
+        .where(later.c.org_id == statement.org, *same, after, *known)
+        .correlate_except(later)
+        .exists()
+    ]
 
 
 @measure(

@@ -46,7 +46,8 @@ class ConsentState(Enum):
 
 
 class Customer(Owned):
-    """`*_folded`: the same text, casefolded, which filters compare. `birthday` and `terminated_day`: days since 1970."""
+    """`*_folded`: the same text, casefolded, which filters compare. `birthday` and `terminated_day`: days since
+    1970."""
 
     __tablename__ = "customers"
     __table_args__ = (
@@ -150,12 +151,13 @@ class Consent(Owned):
     policy_text: Mapped[str | None]
 
 
-# What is known of each customer before any judgement. Its columns are added by the capabilities that fold events into it (their facts.py).
+# What is known of each customer before any judgement. Its columns are added by the capabilities that fold events
+# into it (their facts.py).
 customer_facts = Table(
     "customer_facts",
     Base.metadata,
     Column("org_id", Key, primary_key=True),
     Column("customer_id", Key, primary_key=True),
     of_a_customer(),
-    **STRICT,
+    sqlite_strict=True,
 )

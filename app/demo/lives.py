@@ -38,10 +38,10 @@ HABITS = {
     "prospect": Habit(14, (1, 700), (1, 1), (1, 1), 0.6),
     "newcomer": Habit(9, (1, 88), (1, 30), (10, 40), 0.8),
     "passer-by": Habit(18, (100, 1080), (95, 1000), (60, 200), 0.3),
-    "regular": Habit(28, (120, 1080), (1, 60), (24, 75), 0.5),
+    "regular": Habit(28, (120, 1080), (1, 60), (28, 90), 0.5),
     "friend": Habit(9, (400, 1080), (1, 40), (18, 45), 1.0),
     "slipping": Habit(9, (400, 1080), (182, 360), (24, 70), 0.6),
-    "lapsed": Habit(13, (500, 1080), (368, 800), (25, 80), 0.4),
+    "lapsed": Habit(13, (500, 1080), (368, 800), (30, 90), 0.4),
 }
 
 
@@ -78,7 +78,9 @@ class Teller:
 
     def customer(self, name: str, habit: Habit) -> Life:
         first = self.rng.randint(*habit.first)
-        life = self.join(min(DAYS, first + self.rng.choice((0, 0, 1, 3, 10, 40))), company=self.chance(0.06))
+        since = min(DAYS, first + self.rng.choice((0, 0, 1, 3, 10, 40)))
+        # New cards are entered every third day.
+        life = self.join(since + -since % 3, company=self.chance(0.06))
         if name == "prospect":
             self.court(life, first)
         else:
@@ -238,7 +240,7 @@ class Teller:
         mood = self.rng.gauss(8.2, 1.6)
         for ago in days:
             order = self.order(life, ago)
-            if self.chance(0.012):
+            if self.chance(0.008):
                 self.refund(life, order, whole=self.chance(0.4))
             self.around(life, ago, warmth)
             if self.chance(0.09 * warmth):
@@ -247,7 +249,7 @@ class Teller:
                 year = (DAYS - later) / 365
                 nps = max(0, min(10, round(self.rng.gauss(mood, 1.2))))
                 self.survey(life, later, nps, 0.96 + nps / 60 + year / 25, self.rng.gauss(1.02 + year / 30, 0.05))
-            if self.chance(0.012):
+            if self.chance(0.007):
                 later = max(1, ago - self.rng.randint(0, 6))
                 self.complain(life, later, None if later < 60 and self.chance(0.75) else self.rng.randint(1, 12))
 
@@ -255,7 +257,7 @@ class Teller:
         """What comes with an order, before and after."""
         before, after = min(life.since, ago + self.rng.randint(0, 2)), max(1, ago - self.rng.randint(1, 12))
         happens = (
-            (0.4, before, "BROWSE", ("APP", "WEBSITE"), False),
+            (0.3, before, "BROWSE", ("APP", "WEBSITE"), False),
             (0.15, before, "SEARCH", ("APP", "WEBSITE"), False),
             (0.15, before, "CLICK", ("EMAIL", "APP", "SMS"), False),
             (0.12, after, "CARE", ("WECHAT", "SMS", "EMAIL"), True),
@@ -300,7 +302,7 @@ class Teller:
             self.touch(life, self.rng.randint(1, since), "QUOTE_ACCEPTED", "EMAIL")
 
     def agree(self, life: Life) -> None:
-        if self.chance(0.36):
+        if self.chance(0.22):
             channel = self.rng.choice(("WECHAT", "WECHAT", "EMAIL", "SMS", "PUSH"))
             self.consent(life, life.since, channel)
             if self.chance(0.15):

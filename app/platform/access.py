@@ -23,7 +23,10 @@ _KEY_PREFIX = "gx"
 
 class Organization(Base):
     __tablename__ = "organizations"
-    __table_args__ = (CheckConstraint("length(name) BETWEEN 1 AND 200", name="name"), {"info": {"global": True}, **STRICT})
+    __table_args__ = (
+        CheckConstraint("length(name) BETWEEN 1 AND 200", name="name"),
+        {"info": {"global": True}, **STRICT},
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -113,7 +116,8 @@ def organizations(session: Session) -> list[Org]:
 
 
 def create_key(session: Session, org_id: UUID, scopes: list[str], now: datetime) -> str:
-    """The whole key, which is shown this once: only a hash of its secret is kept (random 256 bits need no slow hash)."""
+    """The whole key, which is shown this once: only a hash of its secret is kept (random 256 bits need no slow
+    hash)."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise OperatorError(f"Scopes are {', '.join(SCOPES)}" + (f"; not {', '.join(unknown)}." if unknown else "."))

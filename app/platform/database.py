@@ -159,7 +159,9 @@ def connect(url: str, *, for_questions: bool = False) -> Engine:
 
 
 def _connect_sqlite(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -193,4 +195,16 @@ def binder(kind: TypeEngine[Any], dialect: Dialect) -> Binder:
     return processor or (lambda value: value)
 
 
-__all__ = ["STRICT", "Base", "Binder", "Instant", "Integer", "Key", "Owned", "Words", "binder", "connect", "instant_text"]
+__all__ = [
+    "STRICT",
+    "Base",
+    "Binder",
+    "Instant",
+    "Integer",
+    "Key",
+    "Owned",
+    "Words",
+    "binder",
+    "connect",
+    "instant_text",
+]

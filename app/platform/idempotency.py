@@ -1,15 +1,16 @@
-"""The same request twice is done once: the key's row is written in the transaction of the effect, so a crash leaves both or neither."""
+"""The same request twice is done once: the key's row is written in the transaction of the effect, so a crash leaves
+both or neither."""
 
 import hashlib
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import Index, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
-from uuid import UUID
 
 from app.platform.database import STRICT, Base
 from app.platform.refusals import Code, Problem, Refused
@@ -57,7 +58,9 @@ def claim(work: Work, field: str, key: str, print_: str) -> Result | None:
         ).first()
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == "55P03":  # lock_not_available
-            raise Refused(Problem(Code.IDEMPOTENCY_IN_PROGRESS, "The first request with this key is still running.")) from None
+            raise Refused(
+                Problem(Code.IDEMPOTENCY_IN_PROGRESS, "The first request with this key is still running.")
+            ) from None
         raise
     if taken:
         return None

@@ -48,7 +48,8 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend. `path` leads into the arguments in snake_case; `node` is the public id of what stands in the way."""
+    """One thing to mend. `path` leads into the arguments in snake_case; `node` is the public id of what stands in
+    the way."""
 
     code: Code
     message: str

@@ -1,7 +1,10 @@
-"""The first wall between organisations: a statement that reaches an owned table without naming its organisation is not run.
+"""The first wall between organisations: a statement that reaches an owned table without naming its organisation is
+not run.
 
-Checked on the statement's own tree before it is sent, and once when a question is compiled: every owned table in it must be compared,
-`table.org_id = ...`, with a value or with the organisation of a table that already is. Row level security is to be the second wall.
+Checked on the statement's own tree before it is sent, and once when a question is compiled: every owned table in it
+must be compared,
+`table.org_id = ...`, with a value or with the organisation of a table that already is. Row level security is to be
+the second wall.
 """
 
 from typing import Any
@@ -39,7 +42,7 @@ def unnamed(statement: ClauseElement) -> list[str]:
         if isinstance(part, BinaryExpression) and part.operator is eq:
             sides = [_organisation_of(side) for side in (part.left, part.right)]
             if all(sides):
-                links.append((sides[0], sides[1]))  # type: ignore[arg-type] - all() has just said so
+                links.append((str(sides[0]), str(sides[1])))
             else:
                 named.update(side for side in sides if side)
         stack.extend(part.get_children())
@@ -60,7 +63,7 @@ def _is_owned(part: Any) -> bool:
 
 def _organisation_of(side: Any) -> str | None:
     if isinstance(side, ColumnClause) and side.name == ORGANISATION and side.table is not None:
-        return str(side.table.name)
+        return str(getattr(side.table, "name", ""))
     return None
 
 

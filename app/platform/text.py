@@ -31,7 +31,9 @@ def folded(text: str | None) -> str | None:
     return None if text is None else fold(text)
 
 
-def clean(problems: Problems, text: str | None, *path: str | int, longest: int = LONGEST_NAME, required: bool = False) -> str | None:
+def clean(
+    problems: Problems, text: str | None, *path: str | int, longest: int = LONGEST_NAME, required: bool = False
+) -> str | None:
     """Trimmed and composed (NFC); blank is None. Adds INVALID, TOO_LONG or REQUIRED."""
     if text is not None and _UNPRINTABLE.search(text):
         problems.add(Code.INVALID, "This text has a control character or half of a surrogate pair.", *path)
@@ -53,7 +55,8 @@ def clean_ref(problems: Problems, ref: Ref, *path: str | int) -> Ref | None:
 
 
 def scaled(number: Decimal, decimals: int) -> int | None:
-    """The number in units of 10^-decimals; None when it has more decimals than that or is larger than 2^53 - 1 of them."""
+    """The number in units of 10^-decimals; None when it has more decimals than that or is larger than 2^53 - 1 of
+    them."""
     # Beyond the context's 28 digits arithmetic would round, and say of a long number that it is a short one.
     if not number.is_finite() or number.adjusted() > 16 or len(number.as_tuple().digits) > 28:
         return None

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, Table, insert
 from sqlalchemy.orm import Session
 
 from app.platform.access import Caller, Org
@@ -47,10 +47,13 @@ class Work:
         """Many rows at once, each with its organisation."""
         if rows:
             # Of the table, not of the class: the mapper's bulk insert looks at every value of every row.
-            self.session.execute(insert(table.__table__), [{"org_id": self.org.id, **row} for row in rows])
+            self.session.execute(
+                insert(cast("Table", table.__table__)), [{"org_id": self.org.id, **row} for row in rows]
+            )
 
     def announce(self, event: str, *subjects: str, detail: str | None = None) -> None:
-        """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public ids."""
+        """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public
+        ids."""
         self.insert(
             AuditEntry,
             [

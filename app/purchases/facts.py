@@ -12,7 +12,8 @@ from app.query.fact import Horizon
 
 
 def _orders(horizon: Horizon) -> Select[Any]:
-    """Orders that were not voided, each with what was refunded by then: the refunds themselves are asked, not the sums kept beside the order."""
+    """Orders that were not voided, each with what was refunded by then: the refunds themselves are asked, not the
+    sums kept beside the order."""
     p, r = aliased(Purchase, name="bought_order"), aliased(Refund, name="given_back")
     by_then = [] if horizon.until is None else [r.refunded_at <= horizon.until]
     of_this = [r.org_id == p.org_id, r.purchase_id == p.id, *by_then]
@@ -44,7 +45,8 @@ def _orders(horizon: Horizon) -> Select[Any]:
 
 
 def _sum(amount: Any, tests: list[Any]) -> Any:
-    # Bought rarely, refunded more rarely: a look-up by index for each order beats a join that groups every refund there is.
+    # Bought rarely, refunded more rarely: a look-up by index for each order beats a join that groups every refund
+    # there is.
     return func.coalesce(select(func.sum(amount)).where(*tests).scalar_subquery(), 0)
 
 

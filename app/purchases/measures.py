@@ -17,7 +17,9 @@ def _refunded_by(amount: str) -> AsOf:
 
     def refunded(p: Any, now: Any) -> Any:
         r: Any = Refund.__table__.alias("given_back")
-        total = select(func.sum(r.c[amount])).where(r.c.org_id == p.org_id, r.c.purchase_id == p.id, r.c.refunded_at <= now)
+        total = select(func.sum(r.c[amount])).where(
+            r.c.org_id == p.org_id, r.c.purchase_id == p.id, r.c.refunded_at <= now
+        )
         return func.coalesce(total.scalar_subquery(), constant(0))
 
     return refunded
@@ -47,7 +49,11 @@ refunds = Shape("refund", Refund.__table__, prefix="ref", at="refunded_at", borr
 
 def unit(c: Any, p: Any) -> Any:
     """Minor units in one whole of the purchase's own currency."""
-    return case({constant(2): constant(100), constant(0): constant(1), constant(3): constant(1_000)}, value=c.exponent, else_=constant(10_000))
+    return case(
+        {constant(2): constant(100), constant(0): constant(1), constant(3): constant(1_000)},
+        value=c.exponent,
+        else_=constant(10_000),
+    )
 
 
 for _shape in (purchases, lines, refunds):

@@ -19,15 +19,19 @@ class PurchaseStatus(Enum):
 
 
 class Purchase(Owned):
-    """Money in minor units of `currency`, which has `exponent` decimals; `*_reporting` in the organisation's, null while no rate is known.
+    """Money in minor units of `currency`, which has `exponent` decimals; `*_reporting` in the organisation's, null
+    while no rate is known.
 
-    `refunded_*` are the sums of its refunds, kept beside it. `rate_e12`: units of reporting currency for one of its own, in 10^-12.
+    `refunded_*` are the sums of its refunds, kept beside it. `rate_e12`: units of reporting currency for one of its
+    own, in 10^-12.
     """
 
     __tablename__ = "purchases"
     __table_args__ = (
         of_a_customer(),
-        ForeignKeyConstraint(["org_id", "tailored_to"], ["touchpoints.org_id", "touchpoints.id"], name="fk_purchases_tailored_to"),
+        ForeignKeyConstraint(
+            ["org_id", "tailored_to"], ["touchpoints.org_id", "touchpoints.id"], name="fk_purchases_tailored_to"
+        ),
         CheckConstraint("gross_minor >= 0", name="gross"),
         CheckConstraint("refunded_minor BETWEEN 0 AND gross_minor", name="refunded"),
         CheckConstraint("exponent BETWEEN 0 AND 4", name="exponent"),
@@ -36,7 +40,13 @@ class Purchase(Owned):
         Index(None, "org_id", "recorded_at", "id"),
         Index(None, "org_id", "tailored_to"),
         Index(None, "org_id", "gross_reporting", "id"),
-        Index("ix_purchases_unconverted", "org_id", "id", postgresql_where=text("gross_reporting IS NULL"), sqlite_where=text("gross_reporting IS NULL")),
+        Index(
+            "ix_purchases_unconverted",
+            "org_id",
+            "id",
+            postgresql_where=text("gross_reporting IS NULL"),
+            sqlite_where=text("gross_reporting IS NULL"),
+        ),
         Index(
             "uq_purchases_ref",
             "org_id",

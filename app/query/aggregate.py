@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, case, func, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, Text, case, func, select
 
 from app.query import sql
 from app.query.compile import Compiler
@@ -17,7 +17,7 @@ from app.query.kind import Exact, Fixed, Kind, Minor
 from app.query.page import kind_of
 from app.query.question import Groups, Told
 from app.query.shape import Shape
-from app.query.where import nodes_of, test
+from app.query.where import nodes_of, passes
 
 Expression = ColumnElement[Any]
 AVERAGE_DECIMALS = 4
@@ -25,11 +25,13 @@ AVERAGE_DECIMALS = 4
 
 def groups(statement: Statement, question: Groups, shape: Shape) -> Expression:
     """The answer as one JSON text: rows (at most `groups_size`), all, and whether the rows are complete."""
-    nodes = sorted({_node(name) for name in [*_names(question.fields), *(order.node for order in question.order)] if "." in name})
+    nodes = sorted(
+        {_node(name) for name in [*_names(question.fields), *(order.node for order in question.order)] if "." in name}
+    )
     rows = read(statement, shape, {*question.keys, *nodes, *nodes_of(question.where)})
     tests = list(rows.tests)
     if question.where is not None:
-        tests.append(test(statement, shape, rows, question.where))
+        tests.append(passes(statement, shape, rows, question.where))
     keys = [rows[key] for key in question.keys]
     totals = [total for node in nodes for total in _totals(node, func.count(rows[node]), *([rows[node]] * 3))]
     each = select(*(key.label(f"key_{n}") for n, key in enumerate(keys)), func.count().label("members"), *totals)
@@ -38,10 +40,18 @@ def groups(statement: Statement, question: Groups, shape: Shape) -> Expression:
     telling = _Telling(Compiler(statement), shape, question)
     place = func.row_number().over(order_by=telling.order(g) or None).label("place")
     placed = select(grouped, place).cte(statement.name("placed"))
-    known = [total for node in nodes for total in _totals(node, _sum(g[f"known_{node}"]), g[f"sum_{node}"], g[f"min_{node}"], g[f"max_{node}"])]
-    everyone = select(func.coalesce(_sum(g.members), constant(0)).label("members"), *known).cte(statement.name("everyone"))
+    known = [
+        total
+        for node in nodes
+        for total in _totals(node, _sum(g[f"known_{node}"]), g[f"sum_{node}"], g[f"min_{node}"], g[f"max_{node}"])
+    ]
+    everyone = select(func.coalesce(_sum(g.members), constant(0)).label("members"), *known).cte(
+        statement.name("everyone")
+    )
     size = statement.bind("groups_size")
-    return sql.template(sql.json_object((field.key, telling.field(field, placed, everyone, size)) for field in question.fields))
+    return sql.template(
+        sql.json_object((field.key, telling.field(field, placed, everyone, size)) for field in question.fields)
+    )
 
 
 def _totals(node: str, known: Expression, added: Expression, least: Expression, most: Expression) -> list[Any]:
@@ -76,10 +86,11 @@ class _Telling:
     def order(self, g: Any) -> list[Any]:
         """As asked, then by the keys."""
         keys = [g[f"key_{n}"] for n in range(len(self.question.keys))]
-        clauses: list[Any] = []
-        for order in self.question.order:
-            for aim in keys if order.node == "keys" else [self.total(g, order.node)]:
-                clauses.append((aim.desc() if order.falls else aim.asc()).nulls_last())
+        clauses = [
+            (aim.desc() if order.falls else aim.asc()).nulls_last()
+            for order in self.question.order
+            for aim in (keys if order.node == "keys" else [self.total(g, order.node)])
+        ]
         return clauses + [key.asc().nulls_last() for key in keys]
 
     def field(self, field: Told, placed: CTE, everyone: CTE, size: Expression) -> sql.Pattern:
@@ -87,13 +98,20 @@ class _Telling:
         match field.name:
             case "rows" if keyed:
                 text = sql.template(self.group(field, placed.c, keyed)).label("text")
-                ordered = select(text, placed.c.place).where(placed.c.place <= size).order_by(placed.c.place).subquery(f"rows_{field.key}")
+                ordered = (
+                    select(text, placed.c.place)
+                    .where(placed.c.place <= size)
+                    .order_by(placed.c.place)
+                    .subquery(f"rows_{field.key}")
+                )
                 joined = select(sql.Joined(ordered.c.text, ordered.c.place)).scalar_subquery()
                 return ["[", func.coalesce(joined, sql.text("")), "]"]
             case "rows":
                 return ["[]"]
             case "all":
-                return [select(sql.template(self.group(field, everyone.c, False))).select_from(everyone).scalar_subquery()]
+                return [
+                    select(sql.template(self.group(field, everyone.c, False))).select_from(everyone).scalar_subquery()
+                ]
             case "complete" if keyed:
                 count = select(func.count()).select_from(placed).scalar_subquery()
                 return [sql.either_or(count <= size, sql.text("true"), sql.text("false"))]
@@ -106,11 +124,12 @@ class _Telling:
         return sql.json_object((leaf.key, self.leaf(leaf, columns, keyed)) for leaf in field.fields)
 
     def leaf(self, leaf: Told, columns: Any, keyed: bool) -> sql.Pattern:
-        """`count`, `currency`, `object` (with fields), `key:<node>`, `<aggregate>.<node>`, or a name that is its own text."""
+        """`count`, `currency`, `object` (with fields), `key:<node>`, `<aggregate>.<node>`, or a name that is its own
+        text."""
         if leaf.name == "count":
             return [sql.whole_text(columns.members)]
         if leaf.name == "currency":
-            return ['"', self.compiler.statement.bind("currency", sql.Text()), '"']
+            return ['"', self.compiler.statement.bind("currency", Text()), '"']
         if leaf.name == "object":
             return self.group(leaf, columns, keyed)
         if leaf.name.startswith("key:"):
@@ -139,7 +158,8 @@ class _Telling:
             return members
         decimals = 1 if isinstance(kind_of(self.shape, node)[0], Minor | Fixed | Exact) else 10**AVERAGE_DECIMALS
         if aggregate in ("min", "max"):
-            return columns[f"{aggregate}_{node}"] * constant(decimals)
+            end: Expression = columns[f"{aggregate}_{node}"] * constant(decimals)
+            return end
         total: Expression = columns[f"sum_{node}"]
         if aggregate == "sum":
             return total

@@ -1,7 +1,8 @@
 """A question becomes one statement that returns its answer as JSON text.
 
-Every level of the selection is a common table expression at the root, never a nested subquery: SQLite before 3.46 gives up at the third level
-of nesting. A level is cut narrow first (ids, sort keys and what tests need), and what is shown is joined to those rows afterwards.
+Every level of the selection is a common table expression at the root, never a nested subquery: SQLite before 3.46
+gives up at the third level of nesting. A level is cut narrow first (ids, sort keys and what tests need), and what is
+shown is joined to those rows afterwards.
 
     cut      the rows of the page, one more than asked, by id          (page.py, where.py)
     wide     those rows with all that is shown of them                 (flow.py)
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, and_, func, lateral, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, func, lateral, select, true
 
 from app.query import sql
 from app.query.explain import Explainer
@@ -21,9 +22,9 @@ from app.query.fact import constant
 from app.query.flow import Reading, Statement, column_of, read
 from app.query.kind import Id, Kind, Minor
 from app.query.page import SEARCH_RANK, beyond, cursor, ordering
-from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said, Where
+from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said
 from app.query.shape import Shape
-from app.query.where import nodes_of, test
+from app.query.where import nodes_of, passes
 
 Expression = ColumnElement[Any]
 Pattern = sql.Pattern
@@ -31,7 +32,8 @@ Pattern = sql.Pattern
 
 @dataclass
 class Child:
-    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, and the pattern over their columns."""
+    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, and the pattern over their
+    columns."""
 
     sources: list[CTE]
     on: str
@@ -49,11 +51,17 @@ class Compiler:
     def page(self, many: Many, shape: Shape, parents: FromClause | None) -> Child:
         """A connection: the rows of the page, per parent if there are any."""
         cut = self._cut(many, shape, parents) if _shows_rows(many.fields) else None
-        counted = self._counted(many, shape, parents) if any(field.name == "totalCount" for field in many.fields) else None
+        counted = (
+            self._counted(many, shape, parents) if any(field.name == "totalCount" for field in many.fields) else None
+        )
         joined = self._joined_page(many, shape, cut, parents is not None) if cut is not None else None
         found = joined.c if joined is not None else None
         pattern = sql.json_object(self._connection_field(field, many.page, found, counted) for field in many.fields)
-        return Child([made for made in (joined, counted) if made is not None], many.relation.parent if many.relation else "", pattern)
+        return Child(
+            [made for made in (joined, counted) if made is not None],
+            many.relation.parent if many.relation else "",
+            pattern,
+        )
 
     def _cut(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
         page, statement = many.page, self.statement
@@ -68,26 +76,44 @@ class Compiler:
         keys = [rows[node] for node in order]
         tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
         if many.where is not None:
-            tests.append(test(statement, shape, rows, many.where))
+            tests.append(passes(statement, shape, rows, many.where))
         ordered = ordering(shape, page, keys, rows["id"])
-        near = select(rows["id"].label("id"), *(key.label(f"key_{n}") for n, key in enumerate(keys))).select_from(rows.source)
+        near = select(rows["id"].label("id"), *(key.label(f"key_{n}") for n, key in enumerate(keys))).select_from(
+            rows.source
+        )
         more = statement.bind(f"{page.path}_more")
         name = statement.name("cut")
         if parents is None or many.relation is None:
             page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
             place = func.row_number().over(order_by=self._again(shape, page, page_rows))
             return select(page_rows.c.id, place.label("n")).cte(name)
-        mine = near.where(*tests, rows[many.relation.child] == column_of(parents, "id")).order_by(*ordered).limit(more).correlate(parents)
+        mine = (
+            near.where(*tests, rows[many.relation.child] == column_of(parents, "id"))
+            .order_by(*ordered)
+            .limit(more)
+            .correlate(parents)
+        )
         if statement.dialect == "postgresql":
             each = lateral(mine, f"{name}_page")
-            place = func.row_number().over(partition_by=column_of(parents, "id"), order_by=self._again(shape, page, each))
-            return select(column_of(parents, "id").label("parent"), each.c.id, place.label("n")).join_from(parents, each, true()).cte(name)
-        # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list of ids.
+            place = func.row_number().over(
+                partition_by=column_of(parents, "id"), order_by=self._again(shape, page, each)
+            )
+            return (
+                select(column_of(parents, "id").label("parent"), each.c.id, place.label("n"))
+                .join_from(parents, each, true())
+                .cte(name)
+            )
+        # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list
+        # of ids.
         ids = mine.subquery(f"{name}_page")
         listed = select(func.json_group_array(ids.c.id)).select_from(ids).correlate(parents).scalar_subquery()
         each_id: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
         return (
-            select(column_of(parents, "id").label("parent"), each_id.c.value.label("id"), (each_id.c.key + constant(1)).label("n"))
+            select(
+                column_of(parents, "id").label("parent"),
+                each_id.c.value.label("id"),
+                (each_id.c.key + constant(1)).label("n"),
+            )
             .select_from(parents.join(each_id, true()))
             .cte(name)
         )
@@ -96,11 +122,12 @@ class Compiler:
         return ordering(shape, page, [rows.c[f"key_{n}"] for n in range(len(page.order))], rows.c.id)
 
     def _search(self, shape: Shape, page: Page) -> Any:
-        if page.search is None:
+        terms, search = page.search, shape.search
+        if terms is None or search is None:
             return None
 
         def hits(row: Any) -> tuple[FromClause, Expression, dict[str, Expression]]:
-            found = shape.search(self.statement, page.search).cte(self.statement.name("hits"))  # type: ignore[misc]
+            found = search(self.statement, terms).cte(self.statement.name("hits"))
             return found, found.c.subject == row.id, {SEARCH_RANK: found.c.rank}
 
         return hits
@@ -117,11 +144,15 @@ class Compiler:
         )
         tests = list(rows.tests)
         if many.where is not None:
-            tests.append(test(self.statement, shape, rows, many.where))
+            tests.append(passes(self.statement, shape, rows, many.where))
         total: Select[Any] = select(func.count().label("total")).select_from(rows.source).where(*tests)
         if parents is not None and relation is not None:
             parent = rows[relation.child]
-            total = total.add_columns(parent.label("parent")).where(parent.in_(select(column_of(parents, "id")))).group_by(parent)
+            total = (
+                total.add_columns(parent.label("parent"))
+                .where(parent.in_(select(column_of(parents, "id"))))
+                .group_by(parent)
+            )
         return total.cte(self.statement.name("counted"))
 
     def _joined_page(self, many: Many, shape: Shape, cut: CTE, nested: bool) -> CTE:
@@ -129,24 +160,37 @@ class Compiler:
         page, statement = many.page, self.statement
         lists = [(field, [field.fields]) for field in many.fields if field.name == "nodes"]
         lists += [
-            (field, [part.fields for part in field.parts if part.name == "node"]) for field in many.fields if field.name == "edges"
+            (field, [part.fields for part in field.parts if part.name == "node"])
+            for field in many.fields
+            if field.name == "edges"
         ]
         with_cursor = _names_cursor(many.fields)
         rows = self.level(
-            shape, cut, [items for _, each in lists for items in each], {"parent": "parent", "n": "n"} if nested else {"n": "n"}, page if with_cursor else None
+            shape,
+            cut,
+            [items for _, each in lists for items in each],
+            {"parent": "parent", "n": "n"} if nested else {"n": "n"},
+            page if with_cursor else None,
         )
         parent = [rows.c.parent] if nested else []
         place = constant(0) - rows.c.n if page.backward else rows.c.n
         found = func.count().over(partition_by=parent or None)
         # SQLite joins texts as rows come, so they come in order.
-        ordered = select(rows, place.label("place"), found.label("found")).order_by(*parent, "place").subquery(statement.name("ordered"))
+        ordered = (
+            select(rows, place.label("place"), found.label("found"))
+            .order_by(*parent, "place")
+            .subquery(statement.name("ordered"))
+        )
         o, size, taken = ordered.c, statement.bind(f"{page.path}_size"), 0
-        shown, results = o.n <= size, []
+        shown: Expression = o.n <= size
+        results: list[Any] = []
         for field, each in lists:
-            texts = [o[f"json_{n}"] for n in range(taken, taken + len(each))]
+            texts: list[Expression] = [o[f"json_{n}"] for n in range(taken, taken + len(each))]
             taken += len(each)
             text = texts[0] if field.name == "nodes" else sql.template(sql.json_object(_edge(field, texts, o)))
-            results.append(func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(f"list_{field.key}"))
+            results.append(
+                func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(f"list_{field.key}")
+            )
         results.append(sql.either(func.max(o.found) > size).label("more"))
         if with_cursor:
             results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
@@ -156,7 +200,9 @@ class Compiler:
 
     def _connection_field(self, field: Paged, page: Page, joined: Any, counted: CTE | None) -> tuple[str, Pattern]:
         if field.name == "totalCount":
-            return field.key, [sql.or_null(func.coalesce(sql.whole_text(counted.c.total), sql.text("0")), False)] if counted is not None else []
+            return field.key, [
+                sql.or_null(func.coalesce(sql.whole_text(counted.c.total), sql.text("0")), False)
+            ] if counted is not None else []
         if field.name == "pageInfo":
             return field.key, sql.json_object(_page_info(part, page, joined) for part in field.parts)
         if field.name == "__typename":
@@ -185,14 +231,21 @@ class Compiler:
                 func.row_number()
                 .over(
                     partition_by=read_rows.c.parent,
-                    order_by=[read_rows.c[f"kept_{name}"].desc() if falls[name] else read_rows.c[f"kept_{name}"].asc() for name, _ in order],
+                    order_by=[
+                        read_rows.c[f"kept_{name}"].desc() if falls[name] else read_rows.c[f"kept_{name}"].asc()
+                        for name, _ in order
+                    ],
                 )
                 .label("place"),
             )
             .order_by(read_rows.c.parent, "place")
             .subquery(statement.name("ordered"))
         )
-        joined = select(o.c.parent, sql.Joined(o.c.json_0, o.c.place).label("list")).group_by(o.c.parent).cte(statement.name("joined"))
+        joined = (
+            select(o.c.parent, sql.Joined(o.c.json_0, o.c.place).label("list"))
+            .group_by(o.c.parent)
+            .cte(statement.name("joined"))
+        )
         return Child([joined], relation.parent, ["[", func.coalesce(joined.c.list, sql.text("")), "]"])
 
     def one(self, shape: Shape, one: One, parents: FromClause) -> Child:
@@ -218,7 +271,8 @@ class Compiler:
         keep: Sequence[str] = (),
         even_hidden: bool = False,
     ) -> CTE:
-        """The rows of a cut with one JSON text per selection (json_0, ...), the cursor if a page is given, and nodes to keep (kept_...)."""
+        """The rows of a cut with one JSON text per selection (json_0, ...), the cursor if a page is given, and nodes
+        to keep (kept_...)."""
         needs = Needs(shape)
         for items in selections:
             needs.of(items)
@@ -245,10 +299,13 @@ class Compiler:
             for made in child.sources:
                 source = source.outerjoin(made, made.c.parent == wide[child.on])
         texts = [
-            sql.template(self.object(shape, items, wide, needs.explainer, children)).label(f"json_{n}") for n, items in enumerate(selections)
+            sql.template(self.object(shape, items, wide, needs.explainer, children)).label(f"json_{n}")
+            for n, items in enumerate(selections)
         ]
         if page is not None:
-            texts.append(cursor(self.statement, shape, page, [wide[node] for node in order], wide["id"]).label("cursor"))
+            texts.append(
+                cursor(self.statement, shape, page, [wide[node] for node in order], wide["id"]).label("cursor")
+            )
         texts += [wide[name].label(f"kept_{name}") for name in keep]
         passed = [wide.passed[name].label(name) for name in passing]
         return select(*passed, *texts).select_from(source).cte(self.statement.name(f"{shape.name}_rows"))
@@ -259,8 +316,15 @@ class Compiler:
             return reading
         columns = [expression.label(name) for name, expression in reading.passed.items()]
         columns += [expression.label(node) for node, expression in sorted(reading.nodes.items())]
-        made = select(*columns).select_from(reading.source).where(*reading.tests).cte(self.statement.name(f"{shape.name}_wide"))
-        return Reading(made, [], {node: made.c[node] for node in reading.nodes}, {name: made.c[name] for name in reading.passed})
+        made = (
+            select(*columns)
+            .select_from(reading.source)
+            .where(*reading.tests)
+            .cte(self.statement.name(f"{shape.name}_wide"))
+        )
+        return Reading(
+            made, [], {node: made.c[node] for node in reading.nodes}, {name: made.c[name] for name in reading.passed}
+        )
 
     def _child(self, item: Any, parents: FromClause) -> Child:
         shape: Shape = item.relation.target
@@ -270,16 +334,20 @@ class Compiler:
             return self.one(shape, item, parents)
         return self.rows(shape, item, parents)
 
-    def object(self, shape: Shape, items: Items, row: Reading, explainer: Explainer, children: dict[int, Child]) -> Pattern:
+    def object(
+        self, shape: Shape, items: Items, row: Reading, explainer: Explainer, children: dict[int, Child]
+    ) -> Pattern:
         """The JSON object of a row, as the pattern of a template."""
         return sql.json_object((item.key, self._value(shape, item, row, explainer, children)) for item in items)
 
-    def _value(self, shape: Shape, item: Any, row: Reading, explainer: Explainer, children: dict[int, Child]) -> Pattern:
+    def _value(
+        self, shape: Shape, item: Any, row: Reading, explainer: Explainer, children: dict[int, Child]
+    ) -> Pattern:
         match item:
             case Field():
                 return self.printed(item.kind, row, row[item.node], item.nullable)
             case Said():
-                return [self.statement.bind(item.json, sql.Text()) if item.parameter else item.json]
+                return [self.statement.bind(item.json, Text()) if item.parameter else item.json]
             case Listed():
                 each = [self.printed(field.kind, row, row[field.node], field.nullable) for field in item.fields]
                 return ["[", *_separated(each), "]"]
@@ -296,12 +364,16 @@ class Compiler:
     def printed(self, kind: Kind, row: Reading, value: Expression, nullable: bool) -> Pattern:
         """A value as JSON; ids with their prefix and instant, money with its currency's decimals."""
         if isinstance(kind, Id):
-            named = [self.statement.bind("instant_suffix", sql.Text())] if self.statement.clock.named and not kind.live else []
+            named = (
+                [self.statement.bind("instant_suffix", Text())] if self.statement.clock.named and not kind.live else []
+            )
             pattern: Pattern = [f'"{kind.prefix}_', sql.KeyHex(value), *named, '"']
             return [sql.either_or(value.is_(None), sql.text("null"), sql.template(pattern))] if nullable else pattern
         if isinstance(kind, Minor):
             text = self.said(kind, row, value)
-            return [sql.or_null(sql.text('"').concat(text).concat(sql.text('"')), True)] if nullable else ['"', text, '"']
+            return (
+                [sql.or_null(sql.text('"').concat(text).concat(sql.text('"')), True)] if nullable else ['"', text, '"']
+            )
         return kind.json(value, nullable)
 
     def said(self, kind: Kind, row: Reading, value: Expression) -> Expression:
@@ -327,7 +399,7 @@ class Needs:
                 case Field():
                     self.nodes.add(item.node)
                     if isinstance(item.kind, Minor) and item.kind.exponent:
-                        self.nodes |= {item.kind.exponent, item.kind.unit}
+                        self.nodes |= {item.kind.exponent, item.kind.unit or "unit"}
                 case Listed():
                     self.of(item.fields)
                 case Part():
@@ -338,7 +410,6 @@ class Needs:
                 case One() | Rows() | Many():
                     self.nodes.add(item.relation.parent)  # type: ignore[union-attr]
                     self.children.append(item)
-
 
 
 def _separated(each: Iterable[Pattern]) -> Pattern:
@@ -360,7 +431,11 @@ def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
     def text(name: str) -> Pattern:
         return [func.coalesce(sql.text('"').concat(joined[name]).concat(sql.text('"')), sql.text("null"))]
 
-    more: Pattern = [sql.either_or(joined.more == constant(1), sql.text("true"), sql.text("false"))] if joined is not None else ["false"]
+    more: Pattern = (
+        [sql.either_or(joined.more == constant(1), sql.text("true"), sql.text("false"))]
+        if joined is not None
+        else ["false"]
+    )
     match part.name:
         case "hasNextPage":
             return part.key, more if not page.backward else ["true" if page.before is not None else "false"]
@@ -380,6 +455,8 @@ def _shows_rows(fields: Iterable[Paged]) -> bool:
 
 def _names_cursor(fields: Iterable[Paged]) -> bool:
     return any(
-        part.name in ("cursor", "startCursor", "endCursor") for field in fields if field.name in ("edges", "pageInfo") for part in field.parts
+        part.name in ("cursor", "startCursor", "endCursor")
+        for field in fields
+        if field.name in ("edges", "pageInfo")
+        for part in field.parts
     )
-

@@ -1,11 +1,29 @@
-"""A measure, told part by part: the rule that decided, each reason with what was observed and held against it, and the steps that would move it.
+"""A measure, told part by part: the rule that decided, each reason with what was observed and held against it, and
+the steps that would move it.
 
-A step is a what-if, not a second rule: a change of facts, and the measure itself over the changed facts, told when the answer is better.
+A step is a what-if, not a second rule: a change of facts, and the measure itself over the changed facts, told when
+the answer is better.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Null, Select, Text, and_, case, cast, func, literal_column, null, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Null,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from app.query import sql
 from app.query.fact import constant
@@ -76,13 +94,21 @@ class Explainer:
                 return [f'"{field.name}"']
 
     def _reasons(self, compiler: "Compiler", measure: Measure, field: Told, c: Row, p: Any, row: Reading) -> Expression:
-        outer, rows = _outer(compiler, row), []
+        outer = _outer(compiler, row)
+        rows: list[Select[Any]] = []
         for place, (shown, test) in enumerate(measure.reasons(c, p, _deciding(measure, row))):
-            observed = compiler.said(test.observed.kind, row, test.observed.value) if test.observed else sql.text(NOTHING)
+            observed = (
+                compiler.said(test.observed.kind, row, test.observed.value) if test.observed else sql.text(NOTHING)
+            )
             threshold = compiler.said(test.threshold.kind, row, test.threshold.value) if test.threshold else null()
             before, _, rest = test.sentence.partition("{observed}")
             between, _, after = rest.partition("{threshold}")
-            told = {"rule": sql.text(test.rule), "fact": sql.text(test.fact), "observed": observed, "threshold": threshold}
+            told = {
+                "rule": sql.text(test.rule),
+                "fact": sql.text(test.fact),
+                "observed": observed,
+                "threshold": threshold,
+            }
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
             told |= {"met": sql.either(test.holds), "place": constant(place)}
             rows.append(_one_row(told, shown, not rows).correlate(*outer))
@@ -97,32 +123,47 @@ class Explainer:
         if not measure.steps:
             return sql.text("")
         graph, name = Graph(self.shape, self.what_ifs), compiler.statement.name("steps")
-        outer, rows = _outer(compiler, row), []
+        outer = _outer(compiler, row)
+        rows: list[Select[Any]] = []
         for place, step in enumerate(measure.steps):
-            together = next((row[graph.under(measure.key, each.name)] for each in _together(measure) if step in measure.together), null())
+            together = next(
+                (row[graph.under(measure.key, each.name)] for each in _together(measure) if step in measure.together),
+                null(),
+            )
             before, _, rest = step.sentence.partition("{needed}")
             between, since, after = rest.partition("{since}")
             what_if = _what_if(measure, step)
-            told: dict[str, Expression] = {"needed": row[what_if.needed(step)], "alone": row[graph.under(measure.key, what_if.name)]}
-            told |= {"together": together, "by": step.by(c, p) if step.by else null(), "since": step.since(c, p) if since and step.since else null()}
+            told: dict[str, Expression] = {
+                "needed": row[what_if.needed(step)],
+                "alone": row[graph.under(measure.key, what_if.name)],
+            }
+            told |= {
+                "together": together,
+                "by": step.by(c, p) if step.by else null(),
+                "since": step.since(c, p) if since and step.since else null(),
+            }
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
             told |= {"fact": sql.text(step.fact), "place": constant(place)}
-            rows.append(_one_row({key: _typed(key, value) for key, value in told.items()}, None, not rows).correlate(*outer))
+            rows.append(
+                _one_row({key: _typed(key, value) for key, value in told.items()}, None, not rows).correlate(*outer)
+            )
         listed = _listed(rows, f"{name}_all")
         now = measure.goodness(func.coalesce(row[measure.key], constant(-1)) if measure.nullable else row[measure.key])
 
         def better(then: Expression) -> Expression:
             return sql.either(and_(S.needed > 0, then.is_not(None), measure.goodness(then) > now))
 
-        weighed = _with(listed, f"{name}_weighed", outer=outer, sufficient=better(S.alone), with_the_rest=better(S.together))
+        weighed = _with(
+            listed, f"{name}_weighed", outer=outer, sufficient=better(S.alone), with_the_rest=better(S.together)
+        )
         known = _with(weighed, f"{name}_known", any_sufficient=func.max(S.sufficient).over())
         outcome = case((S.sufficient == 1, S.alone), else_=S.together)
         useful = or_(S.sufficient == 1, and_(S.any_sufficient == 0, S.with_the_rest == 1))
         to = _with(known, f"{name}_told", where=useful, to=compiler.said(measure.kind, row, outcome))
         text = sql.template(sql.json_object((part.key, _of_step(part)) for part in field.fields))
         # Smallest first.
-        place = func.row_number().over(order_by=[S.needed, S.place]).label("place")
-        return _joined(select(text.label("text"), place).select_from(to), name)
+        smallest = func.row_number().over(order_by=[S.needed, S.place]).label("place")
+        return _joined(select(text.label("text"), smallest).select_from(to), name)
 
 
 _RESERVED = frozenset({"to", "by", "before", "between", "after"})
@@ -140,14 +181,27 @@ S = _Unqualified()
 
 
 def _outer(compiler: "Compiler", row: Reading) -> tuple[FromClause, FromClause]:
-    """What an explanation's small selects take from outside: the row that is told, and the policy. A select below a FROM would not by itself."""
+    """What an explanation's small selects take from outside: the row that is told, and the policy. A select below a
+    FROM would not by itself."""
     return row.source, compiler.statement.policy
 
 
-def _with(source: FromClause, name: str, *, where: Expression | None = None, outer: tuple[FromClause, ...] = (), **more: Expression) -> FromClause:
+def _with(
+    source: FromClause,
+    name: str,
+    *,
+    where: Expression | None = None,
+    outer: tuple[FromClause, ...] = (),
+    **more: Expression,
+) -> FromClause:
     """A source and some columns more."""
-    made = select(literal_column("*"), *(value.label(key) for key, value in more.items())).select_from(source).correlate(*outer)
-    return (made if where is None else made.where(where)).subquery(name)
+    made: Any = (
+        select(literal_column("*"), *(value.label(key) for key, value in more.items()))
+        .select_from(source)
+        .correlate(*outer)
+    )
+    found: FromClause = (made if where is None else made.where(where)).subquery(name)
+    return found
 
 
 NOTHING = ""
@@ -177,7 +231,7 @@ def _typed(key: str, value: Expression) -> Expression:
 
 def _one_row(columns: dict[str, Expression], shown: Expression | None, named: bool) -> Select[Any]:
     # The first row of a union names its columns for all.
-    row = select(*(value.label(key) if named else value for key, value in columns.items()))
+    row: Select[Any] = select(*(value.label(key) if named else value for key, value in columns.items()))
     return row if shown is None else row.where(shown)
 
 
@@ -195,7 +249,15 @@ def _joined(rows: Select[Any], name: str) -> Expression:
 def _of_reason(part: Told, r: Any) -> sql.Pattern:
     match part.name:
         case "sentence":
-            return ['"', r.before, func.coalesce(r.observed, sql.text("none")), r.between, func.coalesce(r.threshold, sql.text(NOTHING)), r.after, '"']
+            return [
+                '"',
+                r.before,
+                func.coalesce(r.observed, sql.text("none")),
+                r.between,
+                func.coalesce(r.threshold, sql.text(NOTHING)),
+                r.after,
+                '"',
+            ]
         case "observed" | "threshold":
             return [_string(func.nullif(getattr(r, part.name), sql.text(NOTHING), type_=Text()))]
         case "met":
@@ -213,7 +275,18 @@ def _of_step(part: Told) -> sql.Pattern:
             return [sql.either_or(s.sufficient == 1, sql.text("true"), sql.text("false"))]
         case "sentence":
             by = func.coalesce(sql.text(" by ").concat(sql.DayText(s.by)), sql.text(NOTHING))
-            return ['"', s.before, s.needed, s.between, func.coalesce(sql.DayText(s.since), sql.text(NOTHING)), s.after, by, " -> ", s.to, '"']
+            return [
+                '"',
+                s.before,
+                s.needed,
+                s.between,
+                func.coalesce(sql.DayText(s.since), sql.text(NOTHING)),
+                s.after,
+                by,
+                " -> ",
+                s.to,
+                '"',
+            ]
         case "to" | "fact" | "needed":
             return ['"', getattr(s, part.name), '"']
         case "by":

@@ -1,13 +1,15 @@
 """A fact: an aggregate over the events that point at a subject, stored beside it and kept by the actions.
 
-One definition, four uses: the stored row is folded from a new event, rebuilt from all events, verified against them, and, for a clock in the
-past, replaced by the same aggregate over the events up to then. Only the source of the facts changes; no measure knows.
+One definition, four uses: the stored row is folded from a new event, rebuilt from all events, verified against them,
+and, for a clock in the past, replaced by the same aggregate over the events up to then. Only the source of the facts
+changes; no measure knows.
 
     bought = customer_facts.fed_by("bought", rows, newest="newest_order_at")
     bought.count("kept_orders", lambda e: e.kept)
     bought.latest("inbound", 6, lambda e: e.day, where=lambda e: e.inbound)
 
-Folding appends: it takes one event that is later than all known of its kind. A late one, or one taken out, rebuilds the subject's row.
+Folding appends: it takes one event that is later than all known of its kind. A late one, or one taken out, rebuilds
+the subject's row.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -41,14 +43,15 @@ Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class Horizon:
-    """Which events are meant: of one organisation, up to an instant (None: all), of some subjects, or a single event."""
+    """Which events are meant: of one organisation, up to an instant (None: all), of some subjects, or a single
+    event."""
 
     org: ColumnElement[Any]
     until: ColumnElement[Any] | None = None
     among: Among | None = None
     event: ColumnElement[Any] | None = None
 
-    def of(self, table: Any, *, at: ColumnElement[Any], subject: ColumnElement[Any]) -> ColumnElement[bool]:
+    def of(self, table: Any, *, at: Any, subject: Any) -> ColumnElement[bool]:
         """The condition on one table of events."""
         tests = [table.org_id == self.org]
         if self.until is not None:
@@ -62,7 +65,8 @@ class Horizon:
 
 @dataclass(frozen=True)
 class Fact:
-    """One stored column. `value` makes it of all events, `fold` of the old row and a later event; `empty` is what it is without events."""
+    """One stored column. `value` makes it of all events, `fold` of the old row and a later event; `empty` is what it
+    is without events."""
 
     key: str
     type: TypeEngine[Any]
@@ -77,7 +81,8 @@ class Fact:
 
 @dataclass
 class Events:
-    """A stream of events and the facts made of it. `rows` selects `subject` and whatever the rules name; `newest` is a fact that holds the latest instant."""
+    """A stream of events and the facts made of it. `rows` selects `subject` and whatever the rules name; `newest` is
+    a fact that holds the latest instant."""
 
     name: str
     rows: Callable[[Horizon], Select[Any]]
@@ -93,7 +98,13 @@ class Events:
     def total(self, key: str, value: Rule) -> None:
         """The sum of a whole number; unknown ones count for nothing."""
         self._hold(
-            Fact(key, BigInteger(), 0, lambda e: _whole(func.coalesce(func.sum(value(e)), 0)), lambda old, new: old[key] + new[key])
+            Fact(
+                key,
+                BigInteger(),
+                0,
+                lambda e: _whole(func.coalesce(func.sum(value(e)), 0)),
+                lambda old, new: old[key] + new[key],
+            )
         )
 
     def first(self, key: str, type_: TypeEngine[Any], value: Rule, where: Rule | None = None) -> None:
@@ -105,21 +116,33 @@ class Events:
                 type_,
                 None,
                 lambda e: func.min(_only(value, where)(e)),
-                lambda old, new: case((new[key] < func.coalesce(old[key], new[key]), new[key]), else_=func.coalesce(old[key], new[key])),
+                lambda old, new: case(
+                    (new[key] < func.coalesce(old[key], new[key]), new[key]), else_=func.coalesce(old[key], new[key])
+                ),
             )
         )
 
     def last(self, key: str, type_: TypeEngine[Any], value: Rule, where: Rule | None = None) -> None:
         """The greatest value."""
         self._hold(
-            Fact(key, type_, None, lambda e: func.max(_only(value, where)(e)), lambda old, new: func.coalesce(new[key], old[key]))
+            Fact(
+                key,
+                type_,
+                None,
+                lambda e: func.max(_only(value, where)(e)),
+                lambda old, new: func.coalesce(new[key], old[key]),
+            )
         )
 
     def latest(self, key: str, size: int, value: Rule, where: Rule) -> None:
         """The values of the latest events for which it holds, as `key_1` (the latest) to `key_<size>`."""
         self._rank(key, func.row_number, where, lambda e: [value(e)])
         for n in range(1, size + 1):
-            self._hold(Fact(f"{key}_{n}", BigInteger(), None, _ranked(key, n, value, where), _shift(key, n, _any_new(key)), key))
+            self._hold(
+                Fact(
+                    f"{key}_{n}", BigInteger(), None, _ranked(key, n, value, where), _shift(key, n, _any_new(key)), key
+                )
+            )
 
     def distinct(self, key: str, size: int, total: str, value: Rule, where: Rule) -> None:
         """The latest different values, as `latest` gives them, and in `total` how many different ones there are."""
@@ -139,9 +162,13 @@ class Events:
             )
         )
         for n in range(1, size + 1):
-            self._hold(Fact(f"{key}_{n}", BigInteger(), None, _ranked(key, n, value, where), _shift(key, n, fresh), key))
+            self._hold(
+                Fact(f"{key}_{n}", BigInteger(), None, _ranked(key, n, value, where), _shift(key, n, fresh), key)
+            )
 
-    def answer(self, rank: str, values: dict[str, Rule], where: Rule, order: Callable[[Row], Sequence[ColumnElement[Any]]]) -> None:
+    def answer(
+        self, rank: str, values: dict[str, Rule], where: Rule, order: Callable[[Row], Sequence[ColumnElement[Any]]]
+    ) -> None:
         """What the latest event for which it holds says: all values come from that one event."""
         self._rank(rank, func.row_number, where, order)
         sign = next(iter(values))
@@ -158,7 +185,11 @@ class Events:
         wanted = None if keys is None else set(keys)
         facts = [fact for fact in self.facts if wanted is None or fact.key in wanted]
         events: FromClause = self.rows(horizon).subquery(f"{name}_events")
-        ranks = [self.ranks[rank](Columns(events)).label(f"{rank}_rank") for rank in dict.fromkeys(f.rank for f in facts) if rank]
+        ranks = [
+            self.ranks[rank](Columns(events)).label(f"{rank}_rank")
+            for rank in dict.fromkeys(f.rank for f in facts)
+            if rank
+        ]
         if ranks:
             events = select(events, *ranks).subquery(f"{name}_ranked")
         e = Columns(events)
@@ -169,7 +200,9 @@ class Events:
         self.table.hold(fact, self)
 
     def _rank(self, key: str, function: Any, where: Rule, order: Callable[[Row], Sequence[ColumnElement[Any]]]) -> None:
-        self.ranks[key] = lambda e: function().over(partition_by=[e.subject, _when(where(e))], order_by=[o.desc() for o in order(e)])
+        self.ranks[key] = lambda e: function().over(
+            partition_by=[e.subject, _when(where(e))], order_by=[o.desc() for o in order(e)]
+        )
 
 
 class FactTable:
@@ -200,7 +233,8 @@ class FactTable:
         return self._stream_of[key]
 
     def folded(self, stream: Events, horizon: Horizon, subject: ColumnElement[Any]) -> Update:
-        """Fold one event into its subject's row; changes no row when the event is not later than all known of its stream."""
+        """Fold one event into its subject's row; changes no row when the event is not later than all known of its
+        stream."""
         new = stream.aggregate(horizon)
         old = self.table.c
         return (
@@ -224,7 +258,8 @@ class FactTable:
         )
 
     def differing(self, stream: Events, horizon: Horizon) -> Select[Any]:
-        """Subjects whose stored row differs from its events, with the keys of the facts that do as 1 in columns of their names."""
+        """Subjects whose stored row differs from its events, with the keys of the facts that do as 1 in columns of
+        their names."""
         found = self._beside(stream, horizon).subquery("found")
         stored = self.table.alias("stored")
         differs = {fact.key: stored.c[fact.key].is_distinct_from(found.c[fact.key]) for fact in stream.facts}
@@ -242,7 +277,10 @@ class FactTable:
         if horizon.among is not None:
             subjects.append(horizon.among(known.c[self.subject]))
         return (
-            select(known.c[self.subject].label("subject"), *(fact.or_empty(made.c[fact.key]).label(fact.key) for fact in stream.facts))
+            select(
+                known.c[self.subject].label("subject"),
+                *(fact.or_empty(made.c[fact.key]).label(fact.key) for fact in stream.facts),
+            )
             .join_from(known, made, made.c.subject == known.c[self.subject], isouter=True)
             .where(*subjects)
         )
@@ -262,7 +300,8 @@ class Columns:
 
 
 def constant(value: int) -> ColumnElement[int]:
-    """A number of the rule itself: written into the statement, so that it reads as the rule does and needs no parameter."""
+    """A number of the rule itself: written into the statement, so that it reads as the rule does and needs no
+    parameter."""
     return literal_column(str(value), BigInteger())
 
 
@@ -287,7 +326,9 @@ def _any_new(key: str) -> Callable[[Any, Any], ColumnElement[bool]]:
     return lambda _, new: new[f"{key}_1"].is_not(None)
 
 
-def _shift(key: str, n: int, fresh: Callable[[Any, Any], ColumnElement[bool]]) -> Callable[[Any, Any], ColumnElement[Any]]:
+def _shift(
+    key: str, n: int, fresh: Callable[[Any, Any], ColumnElement[bool]]
+) -> Callable[[Any, Any], ColumnElement[Any]]:
     def fold(old: Any, new: Any) -> ColumnElement[Any]:
         newer = new[f"{key}_1"] if n == 1 else old[f"{key}_{n - 1}"]
         return case((fresh(old, new), newer), else_=old[f"{key}_{n}"])

@@ -18,7 +18,9 @@ class Reader:
     def __init__(self, engine: Engine, world: World) -> None:
         self.world = world
         self._dialect = engine.dialect.name
-        isolation: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self._dialect == "postgresql" else {"reading": True}
+        isolation: dict[str, Any] = (
+            {"isolation_level": "AUTOCOMMIT"} if self._dialect == "postgresql" else {"reading": True}
+        )
         self._engine = engine.execution_options(**isolation)
 
     def read(self, question: Question, values: Mapping[str, Any]) -> str:

@@ -1,15 +1,25 @@
 """Rows of a shape with whatever is asked of them: columns, facts from their source, and measures in layers above.
 
-A layer is a common table expression that adds to the one below it the measures that need nothing higher. Each expression is so written once,
-however often it is used. A what-if is a few more columns of the same rows: `stage~an_order` is the stage measured over the facts as an order
-would leave them.
+A layer is a common table expression that adds to the one below it the measures that need nothing higher. Each
+expression is so written once, however often it is used. A what-if is a few more columns of the same rows:
+`stage~an_order` is the stage measured over the facts as an order would leave them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnClause, ColumnElement, FromClause, and_, bindparam, literal_column, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnClause,
+    ColumnElement,
+    FromClause,
+    and_,
+    bindparam,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.types import BigInteger, TypeEngine
 
 from app.platform.database import Instant, Key
@@ -57,7 +67,8 @@ class Joined(Thresholds):
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Facts or measures as some steps of a measure would leave them. How often a step is needed is a node of its own."""
+    """Facts or measures as some steps of a measure would leave them. How often a step is needed is a node of its
+    own."""
 
     name: str
     measure: str
@@ -73,7 +84,7 @@ class Statement:
 
     dialect: str
     clock: Clock
-    policy: FromClause
+    policy: FromClause = field(init=False)
     parameters: dict[str, TypeEngine[Any]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
 
@@ -151,7 +162,9 @@ class Graph:
         changes = self.changes(what_if)
         if key in changes:
             return f"{key}~{what_if}"
-        if key in self.shape.measures and any(self.under(need, what_if) != need for need in self.shape.measures[key].needs):
+        if key in self.shape.measures and any(
+            self.under(need, what_if) != need for need in self.shape.measures[key].needs
+        ):
             return f"{key}~{what_if}"
         return key
 
@@ -228,7 +241,8 @@ def read(
     what_ifs: Iterable[WhatIf] = (),
     even_hidden: bool = False,
 ) -> Reading:
-    """Rows of a shape with these nodes. With a cut only those it lists: `joined_on` names its column and the row's, `passing` what of it to keep under which name.
+    """Rows of a shape with these nodes. With a cut only those it lists: `joined_on` names its column and the row's,
+    `passing` what of it to keep under which name.
 
     `extra` joins one more source to the rows, and names what it gives.
     """
@@ -238,7 +252,10 @@ def read(
     t: Any = shape.table.alias(statement.name(shape.name))
     org = statement.org
     source: FromClause = t
-    tests: list[ColumnElement[bool]] = [*([] if even_hidden else shape.hidden(t.c)), *(only(t.c, statement) if only else [])]
+    tests: list[ColumnElement[bool]] = [
+        *([] if even_hidden else shape.hidden(t.c)),
+        *(only(t.c, statement) if only else []),
+    ]
     passed: dict[str, Expression] = {}
     if cut is not None:
         source = cut.join(t, and_(t.c.org_id == org, t.c[joined_on[1]] == column_of(cut, joined_on[0])))
@@ -265,11 +282,18 @@ def read(
     measures = closure - stored
     if not measures:
         return Reading(source, tests, found, passed)
-    return _in_layers(statement, graph, wanted | given, measures, Reading(source, tests, found, passed), cut is not None)
+    base = Reading(source, tests, found, passed)
+    return _in_layers(statement, graph, measures, base, cut is not None)
 
 
 def _with_facts(
-    statement: Statement, shape: Shape, t: Any, source: FromClause, facts: set[str], cut: FromClause | None, cut_key: str
+    statement: Statement,
+    shape: Shape,
+    t: Any,
+    source: FromClause,
+    facts: set[str],
+    cut: FromClause | None,
+    cut_key: str,
 ) -> tuple[FromClause, dict[str, Expression]]:
     table = shape.facts
     if table is None:
@@ -285,13 +309,15 @@ def _with_facts(
             # Inside the events, before any window: a page of fifty must not aggregate everybody's history.
             among = (lambda subject: subject.in_(select(column_of(cut, cut_key)))) if cut is not None else None
             name = statement.name(stream.name)
-            made = select(stream.aggregate(Horizon(statement.org, until=statement.now, among=among), keys, f"{name}_made")).cte(name)
+            made = select(
+                stream.aggregate(Horizon(statement.org, until=statement.now, among=among), keys, f"{name}_made")
+            ).cte(name)
             source = source.outerjoin(made, made.c.subject == t.c.id)
             found |= {key: table.facts[key].or_empty(made.c[key]) for key in keys}
     return source, found
 
 
-def _in_layers(statement: Statement, graph: Graph, wanted: set[str], measures: set[str], base: Reading, few: bool) -> Reading:
+def _in_layers(statement: Statement, graph: Graph, measures: set[str], base: Reading, few: bool) -> Reading:
     """Lay the measures over the base, each layer passing on all that is below it."""
     # Below a cut a threshold must stay a constant to the planner, so that it can be the end of an index range.
     p = Joined(statement.policy, statement.today, statement.now) if few else statement.thresholds
@@ -324,17 +350,25 @@ def _typed_column(graph: Graph, source: FromClause, node: str) -> Expression:
     return ColumnClause(column_name(node), type_ if type_ is not None else BigInteger(), _selectable=source)
 
 
-def typed(statement: Statement, shape: Shape, nodes: Iterable[str], values: Mapping[str, Expression], what_ifs: Iterable[WhatIf]) -> Reading:
+def typed(
+    statement: Statement,
+    shape: Shape,
+    nodes: Iterable[str],
+    values: Mapping[str, Expression],
+    what_ifs: Iterable[WhatIf],
+) -> Reading:
     """One row of typed-in facts and columns, with the measures over them."""
     graph = Graph(shape, what_ifs)
     wanted = set(nodes)
     closure = graph.closure(wanted)
     measures = {node for node in closure if graph.height(node) > 0}
-    base = select(*(values[node].label(column_name(node)) for node in sorted(closure - measures))).cte(statement.name("typed"))
+    base = select(*(values[node].label(column_name(node)) for node in sorted(closure - measures))).cte(
+        statement.name("typed")
+    )
     found = {node: base.c[column_name(node)] for node in closure - measures}
     if not measures:
         return Reading(base, [], found, {})
-    return _in_layers(statement, graph, wanted, measures, Reading(base, [], found, {}), True)
+    return _in_layers(statement, graph, measures, Reading(base, [], found, {}), True)
 
 
 def rests_on_clock(shape: Shape, node: str) -> bool:

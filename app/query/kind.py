@@ -73,7 +73,8 @@ class Raw(Text):
 
 @dataclass(frozen=True)
 class Id(Kind):
-    """A key; printed with its prefix and, below an asOf, with the instant (the compiler adds that), unless it is to stay `live`."""
+    """A key; printed with its prefix and, below an asOf, with the instant (the compiler adds that), unless it is to
+    stay `live`."""
 
     name: str = "Id"
     prefix: str = ""
@@ -189,7 +190,8 @@ class Moment(Kind):
 
 @dataclass(frozen=True)
 class Minor(Kind):
-    """Minor units of the reporting currency, whose decimals only the request knows; or of the row's own: the nodes of its decimals and of 10^decimals."""
+    """Minor units of the reporting currency, whose decimals only the request knows; or of the row's own: the nodes
+    of its decimals and of 10^decimals."""
 
     name: str = "Money"
     exponent: str | None = None

@@ -1,7 +1,8 @@
 """A measure: a judgement written once, as an expression over facts, a policy and the clock.
 
-`c.anything` is a fact, a column or another measure of the same row; `p.anything` a threshold of the policy in force, `p.today` and `p.now` the
-clock. From that one definition come the field, the filter, the sort key, the group key, the explanation, the as-of reading and the what-if:
+`c.anything` is a fact, a column or another measure of the same row; `p.anything` a threshold of the policy in force,
+`p.today` and `p.now` the clock. From that one definition come the field, the filter, the sort key, the group key,
+the explanation, the as-of reading and the what-if:
 
     @measure(customers, Whole(), name="Recency", definition="Days since the last kept order.")
     def recency_days(c, p): ...
@@ -11,8 +12,10 @@ clock. From that one definition come the field, the filter, the sort key, the gr
         yield Rung("PROSPECT", "stage.prospect", none_of(...))
         yield Rung("ACTIVE", "stage.active")
 
-A rule is called once with a `c` that only notes what it is asked for: that tells the catalogue its facts and the compiler its place.
-Explanations name it in words: a Test knows what was observed and which threshold it was held against, a Step is a change of facts.
+A rule is called once with a `c` that only notes what it is asked for: that tells the catalogue its facts and the
+compiler its place.
+Explanations name it in words: a Test knows what was observed and which threshold it was held against, a Step is a
+change of facts.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -71,9 +74,11 @@ class Rung:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that could happen next: `needed` how many times, `change` what would then be otherwise (facts or measures by key).
+    """Something that could happen next: `needed` how many times, `change` what would then be otherwise (facts or
+    measures by key).
 
-    A change by 0 changes nothing. `by`: the last day on which it still works; `since`: the first. The sentence may name {needed} and {since}.
+    A change by 0 changes nothing. `by`: the last day on which it still works; `since`: the first. The sentence may
+    name {needed} and {since}.
     """
 
     key: str
@@ -173,7 +178,8 @@ class Ladder(Measure):
         return case(rules, value=deciding, else_=sql.text(f"{self.rule_name or self.key}.none"))
 
     def reasons(self, c: Any, p: Any, deciding: Expression) -> list[tuple[Expression | None, Test]]:
-        """The tests of the rungs up to the deciding one, each once; all of them when every rung holds those below it."""
+        """The tests of the rungs up to the deciding one, each once; all of them when every rung holds those below
+        it."""
         told: list[tuple[Expression | None, Test]] = []
         seen: set[str] = set()
         for n, rung in enumerate(self.rungs(c, p)):
@@ -186,7 +192,9 @@ class Ladder(Measure):
 
     def goodness(self, value: Expression) -> Expression:
         places = {
-            constant(self.position(outcome)): constant(place) for place, outcome in enumerate(self.worst_first) if outcome is not None
+            constant(self.position(outcome)): constant(place)
+            for place, outcome in enumerate(self.worst_first)
+            if outcome is not None
         }
         return case(places, value=value, else_=constant(-1))
 
@@ -194,7 +202,9 @@ class Ladder(Measure):
         return list(self.outcomes.__members__).index(outcome)
 
 
-def _first_that_holds(rungs: Iterable[Rung], outcome: Callable[[Rung], Expression], otherwise: Expression | None = None) -> Expression:
+def _first_that_holds(
+    rungs: Iterable[Rung], outcome: Callable[[Rung], Expression], otherwise: Expression | None = None
+) -> Expression:
     whens: list[tuple[Expression, Expression]] = []
     for rung in rungs:
         if not rung.tests:
@@ -214,11 +224,21 @@ def measure(shape: Shape, kind: Kind, **details: Any) -> Callable[[Rule], Measur
     return make
 
 
-def ladder(shape: Shape, outcomes: type[Enum], **details: Any) -> Callable[[Callable[[Any, Any], Iterable[Rung]]], Ladder]:
+def ladder(
+    shape: Shape, outcomes: type[Enum], **details: Any
+) -> Callable[[Callable[[Any, Any], Iterable[Rung]]], Ladder]:
     """Make a ladder of a generator of rungs, the first that holds first; see Ladder for the details."""
 
     def make(rungs: Callable[[Any, Any], Iterable[Rung]]) -> Ladder:
-        made = Ladder(rungs.__name__, shape, Position(enum=outcomes), lambda _c, _p: null(), outcomes=outcomes, rungs=rungs, **details)
+        made = Ladder(
+            rungs.__name__,
+            shape,
+            Position(enum=outcomes),
+            lambda _c, _p: null(),
+            outcomes=outcomes,
+            rungs=rungs,
+            **details,
+        )
         shape.add(made)
         return made
 
@@ -229,7 +249,14 @@ def ladder(shape: Shape, outcomes: type[Enum], **details: Any) -> Callable[[Call
 
 
 def at_least(rule: str, fact: str, value: Expression, least: Expression, what: str) -> Test:
-    return Test(fact, value >= least, f"{what}: {{observed}}; at least {{threshold}} needed.", Said(Whole(), value), Said(Whole(), least), rule)
+    return Test(
+        fact,
+        value >= least,
+        f"{what}: {{observed}}; at least {{threshold}} needed.",
+        Said(Whole(), value),
+        Said(Whole(), least),
+        rule,
+    )
 
 
 def none_of(rule: str, fact: str, value: Expression, what: str) -> Test:
@@ -238,12 +265,26 @@ def none_of(rule: str, fact: str, value: Expression, what: str) -> Test:
 
 def within(rule: str, fact: str, day: Expression, days: Expression, p: Any, what: str) -> Test:
     """On one of the last so many days, today and the day that long ago included."""
-    return Test(fact, day >= p.today - days, f"{what}: {{observed}}; counts from {{threshold}} on.", Said(Day(), day), Said(Day(), p.today - days), rule)
+    return Test(
+        fact,
+        day >= p.today - days,
+        f"{what}: {{observed}}; counts from {{threshold}} on.",
+        Said(Day(), day),
+        Said(Day(), p.today - days),
+        rule,
+    )
 
 
 def beyond(rule: str, fact: str, day: Expression, days: Expression, p: Any, what: str) -> Test:
     """Longer ago than so many days."""
-    return Test(fact, day < p.today - days, f"{what}: {{observed}}; too long ago if before {{threshold}}.", Said(Day(), day), Said(Day(), p.today - days), rule)
+    return Test(
+        fact,
+        day < p.today - days,
+        f"{what}: {{observed}}; too long ago if before {{threshold}}.",
+        Said(Day(), day),
+        Said(Day(), p.today - days),
+        rule,
+    )
 
 
 def counted(days: Iterable[Expression], since: Expression) -> Expression:

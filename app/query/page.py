@@ -1,7 +1,7 @@
 """Pages: a total order, where a cursor stands in it, and what a cursor is made of.
 
-A cursor is the hex of a JSON list: a digest of the ordering, the clock of the first page where the order moves with the day, the sort values,
-the id. Its values are compared, never trusted: the organisation comes from the caller.
+A cursor is the hex of a JSON list: a digest of the ordering, the clock of the first page where the order moves with
+the day, the sort values, the id. Its values are compared, never trusted: the organisation comes from the caller.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
-"""What was asked, without its values: a tree that can be compared and hashed, so that a question asked again finds its statement.
+"""What was asked, without its values: a tree that can be compared and hashed, so that a question asked again finds
+its statement.
 
-Values (ids, thresholds, page sizes, cursor values) are parameters; their names stand in the question. Names are made of the path that leads
-to them, which keeps the statement readable.
+Values (ids, thresholds, page sizes, cursor values) are parameters; their names stand in the question. Names are made
+of the path that leads to them, which keeps the statement readable.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from app.query.kind import Kind
 class Relation:
     """How rows of one shape lead to rows of another: `child` column of the target equals `parent` column of the source.
 
-    `only`: conditions on the target's row besides; (row, clock) -> conditions. `order` of a plain list, by column; `-` before one that falls.
+    `only`: conditions on the target's row besides; (row, clock) -> conditions. `order` of a plain list, by column;
+    `-` before one that falls.
     """
 
     target: Any  # a Shape
@@ -107,7 +109,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Page:
-    """`size` and `more` (size + 1) are parameters. `after` and `before`: per sort key of the cursor, whether it is null; None without a cursor."""
+    """`size` and `more` (size + 1) are parameters. `after` and `before`: per sort key of the cursor, whether it is
+    null; None without a cursor."""
 
     path: str
     order: tuple[Order, ...]
@@ -119,7 +122,8 @@ class Page:
 
 @dataclass(frozen=True)
 class Paged:
-    """A field of a connection: nodes, edges (with cursor and node), pageInfo, totalCount, or __typename, which is `said`."""
+    """A field of a connection: nodes, edges (with cursor and node), pageInfo, totalCount, or __typename, which is
+    `said`."""
 
     key: str
     name: str
@@ -220,7 +224,8 @@ class Connection:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Rows by key, in the order of the keys, null where there is none: per shape what is selected. Parameters `places`, and `nodes_<shape>`: keys by place.
+    """Rows by key, in the order of the keys, null where there is none: per shape what is selected. Parameters
+    `places`, and `nodes_<shape>`: keys by place.
 
     `even_hidden`: also what has just been taken out, to be shown to the one who did it.
     """
@@ -232,7 +237,8 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows by combination of keys, with aggregates, and the row over everyone. `fields` name aggregates as `count`, `sum.x`, `avg.x`, `min.x`, `max.x`, or a key's node."""
+    """Rows by combination of keys, with aggregates, and the row over everyone. `fields` name aggregates as `count`,
+    `sum.x`, `avg.x`, `min.x`, `max.x`, or a key's node."""
 
     shape: str
     keys: tuple[str, ...]
@@ -244,7 +250,8 @@ class Groups:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The judgements of typed-in facts: each fact that is not empty is a parameter `fact_<key>`; a proposed policy comes as `policy_<key>`."""
+    """The judgements of typed-in facts: each fact that is not empty is a parameter `fact_<key>`; a proposed policy
+    comes as `policy_<key>`."""
 
     shape: str
     fields: Items

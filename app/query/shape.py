@@ -1,4 +1,5 @@
-"""What can be asked of one table: its columns, the facts beside it, the measures over both, and which of its rows there are."""
+"""What can be asked of one table: its columns, the facts beside it, the measures over both, and which of its rows
+there are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ AsOf = Callable[[Any, ColumnElement[Any]], ColumnElement[Any]]
 class Shape:
     """`at`: the column of the instant at which a row came to be, for rows that an earlier clock must not see.
 
-    `hidden`: conditions that every read of the table names. `key`: the columns besides the organisation that tell rows apart, in order.
-    `past`: columns whose value as of an instant is another than the stored one. `borrowed`: values looked up in a row that this one belongs to.
+    `hidden`: conditions that every read of the table names. `key`: the columns besides the organisation that tell
+    rows apart, in order.
+    `past`: columns whose value as of an instant is another than the stored one. `borrowed`: values looked up in a
+    row that this one belongs to.
     `typed`: columns on which measures rest, to be
     typed in where there is no row. `search`: subjects that a number of search terms find, with
     their rank.

@@ -1,4 +1,5 @@
-"""The few places where the two databases are told the same thing in different words, and how each kind of value is written as JSON text.
+"""The few places where the two databases are told the same thing in different words, and how each kind of value is
+written as JSON text.
 
 Every element here compiles to equal text on SQLite (3.38 and later) and PostgreSQL.
 """
@@ -52,7 +53,8 @@ class FixedText(_Text):
 
 
 class Joined(_Text):
-    """(text, place): all texts with commas between, in order of place. Its source must be ordered likewise (SQLite joins as rows come)."""
+    """(text, place): all texts with commas between, in order of place. Its source must be ordered likewise (SQLite
+    joins as rows come)."""
 
     name = "joined"
 
@@ -111,17 +113,19 @@ def _spell(element: type[Any], dialect: str, pattern: str) -> None:
         return pattern.format(*(text if _ATOM.fullmatch(text) else f"({text})" for text in texts))
 
 
+_FIXED_SQLITE = (
+    "(CASE WHEN {0} < 0 THEN '-' WHEN {0} >= 0 THEN '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
+    " ELSE format('%d.%0*d', abs({0}) / {2}, {1}, abs({0}) % {2}) END)"
+)
+_FIXED_POSTGRESQL = (
+    "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
+    " ELSE (abs({0}) / {2}) || '.' || lpad(CAST(mod(abs({0}), {2}) AS text), CAST({1} AS integer), '0') END)"
+)
 for element, in_sqlite, in_postgresql in (
     (JsonString, "json_quote({0})", "coalesce(CAST(to_json({0}) AS text), 'null')"),
     (InstantText, "{0}", "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
     (DayText, "date({0} * 86400, 'unixepoch')", "CAST(date '1970-01-01' + CAST({0} AS integer) AS text)"),
-    (
-        FixedText,
-        "(CASE WHEN {0} < 0 THEN '-' WHEN {0} >= 0 THEN '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
-        " ELSE format('%d.%0*d', abs({0}) / {2}, {1}, abs({0}) % {2}) END)",
-        "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
-        " ELSE (abs({0}) / {2}) || '.' || lpad(CAST(mod(abs({0}), {2}) AS text), CAST({1} AS integer), '0') END)",
-    ),
+    (FixedText, _FIXED_SQLITE, _FIXED_POSTGRESQL),
     (Joined, "group_concat({0}, ',')", "string_agg({0}, ',' ORDER BY {1})"),
     (Hex, "lower(hex({0}))", "encode(convert_to({0}, 'UTF8'), 'hex')"),
     (KeyHex, "{0}", "replace(CAST({0} AS text), '-', '')"),
@@ -147,7 +151,8 @@ def json_object(fields: Iterable[tuple[str, Pattern]]) -> Pattern:
 
 
 def template(pattern: Pattern) -> ColumnElement[str]:
-    """Our own texts and values, joined: one format() for every so many values, which is the quickest way on both databases."""
+    """Our own texts and values, joined: one format() for every so many values, which is the quickest way on both
+    databases."""
     pieces: list[ColumnElement[str]] = []
     form: list[str] = []
     values: list[ColumnElement[Any]] = []

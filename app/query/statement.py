@@ -25,7 +25,7 @@ from app.query.flow import Statement, read, typed
 from app.query.lists import JsonList
 from app.query.question import Connection, Groups, Listing, Lookup, Nodes, Question, Scenario
 from app.query.shape import Shape
-from app.query.where import nodes_of, test
+from app.query.where import nodes_of, passes
 
 Expression = ColumnElement[Any]
 
@@ -34,7 +34,8 @@ _SAME_NAME = re.compile(r"(\b\w+\.(\w+)) AS \2\b")
 
 
 def _spelling(dialect: Dialect) -> Dialect:
-    """A dialect that writes the numbers and words of a rule into the statement; only what was bound by name is a parameter."""
+    """A dialect that writes the numbers and words of a rule into the statement; only what was bound by name is a
+    parameter."""
     base: Any = dialect.statement_compiler
 
     class Spelling(base):  # type: ignore[misc]
@@ -68,7 +69,11 @@ class World:
     def __post_init__(self) -> None:
         self._prepared: OrderedDict[tuple[str, Question], Prepared] = OrderedDict()
         self._lock = Lock()
-        self._dialects = {"sqlite": _spelling(sqlite.dialect(paramstyle="named")), "postgresql": _spelling(postgresql.psycopg.dialect())}
+        in_postgresql: Any = postgresql.psycopg.dialect
+        self._dialects = {
+            "sqlite": _spelling(sqlite.dialect(paramstyle="named")),
+            "postgresql": _spelling(in_postgresql()),
+        }
         self.hits = self.misses = 0
 
     def prepared(self, question: Question, dialect: str) -> Prepared:
@@ -90,14 +95,16 @@ class World:
 
     def compile(self, question: Question, dialect: str) -> Prepared:
         """Make the statement; it is refused here if a table's organisation is not named."""
-        statement = Statement(dialect, question.clock, None)  # type: ignore[arg-type] - set on the next line, which needs the statement
+        statement = Statement(dialect, question.clock)
         statement.policy = self._policy(statement, isinstance(question, Scenario) and question.proposed)
         answer = select(self._answer(statement, question))
         check(answer)
         spelled: Dialect = self._dialects[dialect]
         compiled = answer.compile(dialect=spelled, compile_kwargs={"render_postcompile": True})
         used = {name: type_ for name, type_ in statement.parameters.items() if name in compiled.params}
-        return Prepared(_SAME_NAME.sub(r"\1", str(compiled)), {name: binder(type_, spelled) for name, type_ in used.items()})
+        return Prepared(
+            _SAME_NAME.sub(r"\1", str(compiled)), {name: binder(type_, spelled) for name, type_ in used.items()}
+        )
 
     def _policy(self, statement: Statement, proposed: bool) -> CTE:
         """One row: the version in force at the clock, the first one before that, or a proposed one."""
@@ -138,10 +145,20 @@ class World:
     def _lookup(self, compiler: Compiler, question: Lookup) -> Expression:
         statement, shape = compiler.statement, self.shapes[question.shape]
         rows = read(statement, shape, nodes_of(question.where))
-        tests = [*rows.tests, test(statement, shape, rows, question.where)]
-        found = select(rows["id"].label("id")).select_from(rows.source).where(*tests).limit(constant(2)).cte(statement.name("found"))
+        tests = [*rows.tests, passes(statement, shape, rows, question.where)]
+        found = (
+            select(rows["id"].label("id"))
+            .select_from(rows.source)
+            .where(*tests)
+            .limit(constant(2))
+            .cte(statement.name("found"))
+        )
         # Several are as good as none: nobody is to be taken for somebody else.
-        only = select(found.c.id).where(select(func.count()).select_from(found).scalar_subquery() == constant(1)).cte(statement.name("cut"))
+        only = (
+            select(found.c.id)
+            .where(select(func.count()).select_from(found).scalar_subquery() == constant(1))
+            .cte(statement.name("cut"))
+        )
         row = compiler.level(shape, only, [question.fields], {}, None)
         return select(row.c.json_0).scalar_subquery()
 
@@ -149,10 +166,13 @@ class World:
         statement, shape = compiler.statement, self.shapes[question.shape]
         order = [key.node for key in question.order]
         rows = read(statement, shape, nodes_of(question.where))
-        tests = list(rows.tests) + ([test(statement, shape, rows, question.where)] if question.where else [])
+        tests = list(rows.tests) + ([passes(statement, shape, rows, question.where)] if question.where else [])
         cut = select(rows["id"].label("id")).select_from(rows.source).where(*tests).cte(statement.name("cut"))
         made = compiler.level(shape, cut, [question.fields], {}, None, keep=order)
-        clauses = [made.c[f"kept_{key.node}"].desc() if key.falls else made.c[f"kept_{key.node}"].asc() for key in question.order]
+        clauses = [
+            made.c[f"kept_{key.node}"].desc() if key.falls else made.c[f"kept_{key.node}"].asc()
+            for key in question.order
+        ]
         place = func.row_number().over(order_by=clauses).label("place")
         ordered = select(made.c.json_0, place).order_by("place").subquery(statement.name("ordered"))
         joined = select(sql.Joined(ordered.c.json_0, ordered.c.place)).scalar_subquery()
@@ -167,12 +187,18 @@ class World:
         for name, items in question.shapes:
             shape = self.shapes[name]
             keys = _each(statement, f"nodes_{name}", Key()).cte(statement.name("asked"))
-            ids = select(keys.c.value.label("id")).where(keys.c.value.is_not(None)).distinct().cte(statement.name("cut"))
+            ids = (
+                select(keys.c.value.label("id")).where(keys.c.value.is_not(None)).distinct().cte(statement.name("cut"))
+            )
             rows = compiler.level(shape, ids, [items], {}, None, keep=["id"], even_hidden=question.even_hidden)
-            source = source.outerjoin(keys, keys.c.place == places.c.place).outerjoin(rows, rows.c.kept_id == keys.c.value)
+            source = source.outerjoin(keys, keys.c.place == places.c.place).outerjoin(
+                rows, rows.c.kept_id == keys.c.value
+            )
             whens.append((rows.c.json_0.is_not(None), rows.c.json_0))
         text: Any = case(*whens, else_=sql.text("null")) if whens else sql.text("null")
-        ordered = select(text.label("text"), places.c.place).select_from(source).order_by(places.c.place).subquery("ordered")
+        ordered = (
+            select(text.label("text"), places.c.place).select_from(source).order_by(places.c.place).subquery("ordered")
+        )
         joined = select(sql.Joined(ordered.c.text, ordered.c.place)).scalar_subquery()
         return sql.template(["[", func.coalesce(joined, sql.text("")), "]"])
 
@@ -180,7 +206,9 @@ class World:
         statement, shape = compiler.statement, self.shapes[question.shape]
         needs = Needs(shape)
         needs.of(question.fields)
-        values = {key: _typed_in(statement, shape, key) for key in [*shape.typed, *(shape.facts.facts if shape.facts else ())]}
+        values = {
+            key: _typed_in(statement, shape, key) for key in [*shape.typed, *(shape.facts.facts if shape.facts else ())]
+        }
         row = typed(statement, shape, needs.nodes, values, needs.explainer.what_ifs)
         text = sql.template(compiler.object(shape, question.fields, row, needs.explainer, {}))
         return select(text).select_from(row.source.join(statement.policy, true())).scalar_subquery()
@@ -199,7 +227,9 @@ def _each(statement: Statement, name: str, type_: TypeEngine[Any]) -> Select[Any
     """The items of a list parameter, with their places from 1."""
     if statement.dialect == "postgresql":
         listed = func.unnest(statement.bind(name, postgresql.ARRAY(type_)))
-        items: Any = listed.table_valued(column("value", type_), with_ordinality="place", name=f"each_{name}").render_derived()
+        items: Any = listed.table_valued(
+            column("value", type_), with_ordinality="place", name=f"each_{name}"
+        ).render_derived()
         return select(items.c.value, items.c.place)
     each: Any = func.json_each(statement.bind(name, JsonList(type_))).table_valued("key", "value", name=f"each_{name}")
     return select(each.c.value.label("value"), (each.c.key + constant(1)).label("place"))

@@ -1,7 +1,7 @@
 """Tests as SQL: two-valued, so that a filter and its NOT are together everything.
 
-A comparison with an unknown value is unknown in SQL. Where only what is true passes, that is as good as false; under a NOT it is made false
-first. Nothing is written where a value cannot be unknown, since that would cost it the index.
+A comparison with an unknown value is unknown in SQL. Where only what is true passes, that is as good as false; under
+a NOT it is made false first. Nothing is written where a value cannot be unknown, since that would cost it the index.
 """
 
 from typing import Any
@@ -35,17 +35,17 @@ def nodes_of(where: Where | None) -> set[str]:
             return set()
 
 
-def test(statement: Statement, shape: Shape, row: Reading, where: Where, under_not: bool = False) -> Test:
+def passes(statement: Statement, shape: Shape, row: Reading, where: Where, under_not: bool = False) -> Test:
     """The condition on one row."""
     match where:
         case Compare():
             return _compare(statement, shape, row, where, under_not)
         case All(tests=tests):
-            return and_(true(), *(test(statement, shape, row, each, under_not) for each in tests))
+            return and_(true(), *(passes(statement, shape, row, each, under_not) for each in tests))
         case AnyOf(tests=tests):
-            return or_(false(), *(test(statement, shape, row, each, under_not) for each in tests))
+            return or_(false(), *(passes(statement, shape, row, each, under_not) for each in tests))
         case Not(test=inner):
-            return not_(test(statement, shape, row, inner, True).self_group())
+            return not_(passes(statement, shape, row, inner, True).self_group())
         case Related():
             return _related(statement, row, where)
 
@@ -93,8 +93,12 @@ def _related(statement: Statement, row: Reading, where: Related) -> Test:
     relation = where.relation
     target: Shape = relation.target
     rows = read(statement, target, nodes_of(where.test) | {relation.child}, only=relation.only)
-    inner = test(statement, target, rows, where.test)
-    found = select(constant(1)).select_from(rows.source).where(*rows.tests, rows[relation.child] == row[relation.parent], inner)
+    inner = passes(statement, target, rows, where.test)
+    found = (
+        select(constant(1))
+        .select_from(rows.source)
+        .where(*rows.tests, rows[relation.child] == row[relation.parent], inner)
+    )
     return found.correlate_except(*_sources(rows.source)).exists()
 
 
@@ -103,4 +107,3 @@ def _sources(source: FromClause) -> list[FromClause]:
     if left is None or right is None:
         return [source]
     return [*_sources(left), *_sources(right)]
-

@@ -65,15 +65,22 @@ def _window(key: str, days: int, count: Callable[[Any, Any], Expression]) -> Rul
 
 _WINDOWS: dict[str, Rule] = {
     "until_inbound": lambda c, p: case(
-        (c.committed, constant(_NEVER)), else_=_window("inbound", CLOSE_DAYS, lambda c, p: sql.Least(p.customer_min_inbound, c.inbound_365))(c, p)
+        (c.committed, constant(_NEVER)),
+        else_=_window("inbound", CLOSE_DAYS, lambda c, p: sql.Least(p.customer_min_inbound, c.inbound_365))(c, p),
     ),
     "until_dialogues": _window("dialogue", CLOSE_DAYS, lambda c, p: sql.Least(p.client_min_dialogues, c.dialogues_365)),
     "until_needs": _window("need", CLOSE_DAYS, lambda c, p: sql.Least(p.client_min_needs, c.needs_365)),
     "until_tailored": _window(
-        "cocreation", COCREATION_DAYS, lambda c, p: sql.Least(steps.missing(p.client_min_tailored, c.tailored_orders), c.cocreations_730)
+        "cocreation",
+        COCREATION_DAYS,
+        lambda c, p: sql.Least(steps.missing(p.client_min_tailored, c.tailored_orders), c.cocreations_730),
     ),
-    "until_cocreations": _window("cocreation", COCREATION_DAYS, lambda c, p: sql.Least(p.partner_min_cocreation, c.cocreations_730)),
-    "until_overdue": lambda c, p: func.coalesce(case((not_(c.overdue_complaint), c.oldest_open_complaint_day + p.complaint_sla_days)), _NEVER),
+    "until_cocreations": _window(
+        "cocreation", COCREATION_DAYS, lambda c, p: sql.Least(p.partner_min_cocreation, c.cocreations_730)
+    ),
+    "until_overdue": lambda c, p: func.coalesce(
+        case((not_(c.overdue_complaint), c.oldest_open_complaint_day + p.complaint_sla_days)), _NEVER
+    ),
 }
 for _key, _rule in _WINDOWS.items():
     customers.add(Measure(_key, customers, Whole(), _rule, catalogued=False))
@@ -115,7 +122,9 @@ def _contacts(c: Any, p: Any) -> Expression:
 
 
 def _dialogues(c: Any, p: Any) -> Expression:
-    return case((_at(c, RelationshipTier.CUSTOMER), steps.missing(p.client_min_dialogues, c.dialogues_365)), else_=constant(0))
+    return case(
+        (_at(c, RelationshipTier.CUSTOMER), steps.missing(p.client_min_dialogues, c.dialogues_365)), else_=constant(0)
+    )
 
 
 def _needs(c: Any, p: Any) -> Expression:
@@ -173,7 +182,9 @@ def tier(c: Any, p: Any) -> Iterable[Rung]:
     buyer = (at_least("tier.buyer", "keptOrders", c.kept_orders, constant(1), "Kept orders"),)
     customer = (
         *buyer,
-        at_least("tier.customer.occasions", "occasions", c.occasions, p.customer_min_occasions, "Days with a kept order"),
+        at_least(
+            "tier.customer.occasions", "occasions", c.occasions, p.customer_min_occasions, "Days with a kept order"
+        ),
         is_so(
             "tier.customer.contact",
             "inboundLast365Days",
@@ -185,13 +196,33 @@ def tier(c: Any, p: Any) -> Iterable[Rung]:
     )
     client = (
         *customer,
-        at_least("tier.client.needs", "needsLast365Days", c.needs_365, p.client_min_needs, "Needs confirmed in 365 days"),
-        at_least("tier.client.dialogues", "dialoguesLast365Days", c.dialogues_365, p.client_min_dialogues, "Dialogues in 365 days"),
-        at_least("tier.client.tailored", "tailored", c.tailored, p.client_min_tailored, "Tailored orders, and co-creations in 730 days"),
+        at_least(
+            "tier.client.needs", "needsLast365Days", c.needs_365, p.client_min_needs, "Needs confirmed in 365 days"
+        ),
+        at_least(
+            "tier.client.dialogues",
+            "dialoguesLast365Days",
+            c.dialogues_365,
+            p.client_min_dialogues,
+            "Dialogues in 365 days",
+        ),
+        at_least(
+            "tier.client.tailored",
+            "tailored",
+            c.tailored,
+            p.client_min_tailored,
+            "Tailored orders, and co-creations in 730 days",
+        ),
     )
     partner = (
         *client,
-        at_least("tier.partner.cocreations", "coCreationsLast730Days", c.cocreations_730, p.partner_min_cocreation, "Co-creations in 730 days"),
+        at_least(
+            "tier.partner.cocreations",
+            "coCreationsLast730Days",
+            c.cocreations_730,
+            p.partner_min_cocreation,
+            "Co-creations in 730 days",
+        ),
         _not(detractor("tier.partner.detractor", c, p)),
         _not(overdue("tier.partner.complaint", c, p)),
     )
@@ -220,32 +251,74 @@ def _no_need(c: Any) -> Test:
     "in development, convert; signing without an order, close it; new with one occasion, nurture a second; without a known need, capture needs; "
     "active, build satisfaction; loyal, invite a client to co-create or reward.",
     worst_first=tuple(NextAction.__members__),
-    steps=(steps.resolve(), steps.purchase(), steps.answer(), steps.more("need", "touchpoints", "needs_365", "Needs confirmed: {needed} more", steps.one)),
+    steps=(
+        steps.resolve(),
+        steps.purchase(),
+        steps.answer(),
+        steps.more("need", "touchpoints", "needs_365", "Needs confirmed: {needed} more", steps.one),
+    ),
 )
 def next_action(c: Any, p: Any) -> Iterable[Rung]:
     def at_phase(wanted: LifecyclePhase) -> Test:
         name = wanted.name.lower()
-        return is_so(f"action.{name}", "lifecycle.phase", one_of(c.phase, wanted), f"Phase: {{observed}}; {name} asked for.", Said(phase.kind, c.phase))
+        return is_so(
+            f"action.{name}",
+            "lifecycle.phase",
+            one_of(c.phase, wanted),
+            f"Phase: {{observed}}; {name} asked for.",
+            Said(phase.kind, c.phase),
+        )
 
     def at_stage(wanted: LifecycleStage) -> Test:
         name = wanted.name.lower()
-        return is_so(f"action.{name}", "lifecycle.stage", one_of(c.stage, wanted), f"Stage: {{observed}}; {name} asked for.", Said(stage.kind, c.stage))
+        return is_so(
+            f"action.{name}",
+            "lifecycle.stage",
+            one_of(c.stage, wanted),
+            f"Stage: {{observed}}; {name} asked for.",
+            Said(stage.kind, c.stage),
+        )
 
     def at_tier(wanted: RelationshipTier) -> Test:
         name = wanted.name.lower()
-        return is_so(f"action.tier.{name}", "relationship.tier", func.coalesce(_at(c, wanted), false()), f"Tier: {{observed}}; {name} asked for.", Said(tier.kind, c.tier))
+        return is_so(
+            f"action.tier.{name}",
+            "relationship.tier",
+            func.coalesce(_at(c, wanted), false()),
+            f"Tier: {{observed}}; {name} asked for.",
+            Said(tier.kind, c.tier),
+        )
 
-    open_complaint = at_least("action.open_complaint", "openComplaints", c.open_complaints, constant(1), "Open complaints")
+    open_complaint = at_least(
+        "action.open_complaint", "openComplaints", c.open_complaints, constant(1), "Open complaints"
+    )
     yield Rung("RESOLVE_COMPLAINT", "action.resolve_complaint", open_complaint)
     yield Rung("WIN_BACK", "action.win_back", at_stage(LifecycleStage.CHURNED))
-    yield Rung("RECOVER_DISSATISFIED", "action.recover_dissatisfied", at_phase(LifecyclePhase.DECLINE), detractor("action.detractor", c, p))
+    yield Rung(
+        "RECOVER_DISSATISFIED",
+        "action.recover_dissatisfied",
+        at_phase(LifecyclePhase.DECLINE),
+        detractor("action.detractor", c, p),
+    )
     yield Rung("PREVENT_TERMINATION", "action.prevent_termination", at_phase(LifecyclePhase.DECLINE))
     yield Rung("CONVERT_PROSPECT", "action.convert_prospect", at_phase(LifecyclePhase.DEVELOPMENT))
     no_order = none_of("action.no_order", "keptOrders", c.kept_orders, "Kept orders")
     yield Rung("CLOSE_FIRST_ORDER", "action.close_first_order", at_phase(LifecyclePhase.SIGNING), no_order)
-    once = is_so("action.once", "occasions", c.occasions <= constant(1), "Days with a kept order: {observed}.", Said(Whole(), c.occasions))
+    once = is_so(
+        "action.once",
+        "occasions",
+        c.occasions <= constant(1),
+        "Days with a kept order: {observed}.",
+        Said(Whole(), c.occasions),
+    )
     yield Rung("NURTURE_SECOND_PURCHASE", "action.nurture_second_purchase", at_stage(LifecycleStage.NEW), once)
-    not_loyal = is_so("action.not_loyal", "lifecycle.stage", not_(one_of(c.stage, LifecycleStage.LOYAL)), "Stage: {observed}; any but loyal asked for.", Said(stage.kind, c.stage))
+    not_loyal = is_so(
+        "action.not_loyal",
+        "lifecycle.stage",
+        not_(one_of(c.stage, LifecycleStage.LOYAL)),
+        "Stage: {observed}; any but loyal asked for.",
+        Said(stage.kind, c.stage),
+    )
     yield Rung("CAPTURE_NEEDS", "action.capture_needs", not_loyal, _no_need(c))
     yield Rung("BUILD_SATISFACTION", "action.build_satisfaction", not_loyal)
     yield Rung("INVITE_COCREATION", "action.invite_cocreation", at_tier(RelationshipTier.CLIENT))

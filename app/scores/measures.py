@@ -10,7 +10,20 @@ from app.customers.measures import customers
 from app.query import sql
 from app.query.fact import constant
 from app.query.kind import Day, Fixed, Flag, Minor, Whole
-from app.query.measure import Expression, Rung, Said, Test, at_least, beyond, counted, how_many, ladder, measure, none_of, within
+from app.query.measure import (
+    Expression,
+    Rung,
+    Said,
+    Test,
+    at_least,
+    beyond,
+    counted,
+    how_many,
+    ladder,
+    measure,
+    none_of,
+    within,
+)
 from app.scores import steps
 from app.scores.steps import answer, contact, loyalty, purchase, resolve
 
@@ -44,7 +57,9 @@ def one_of(value: Expression, *outcomes: Enum) -> Expression:
     return or_(*(value == constant(list(type(outcome)).index(outcome)) for outcome in outcomes))
 
 
-def is_so(rule: str, fact: str, holds: Expression, sentence: str, observed: Said | None = None, threshold: Said | None = None) -> Test:
+def is_so(
+    rule: str, fact: str, holds: Expression, sentence: str, observed: Said | None = None, threshold: Said | None = None
+) -> Test:
     return Test(fact, holds, sentence, observed, threshold, rule)
 
 
@@ -55,17 +70,33 @@ def _days_since(day: Expression, p: Any) -> Expression:
 # ------------------------------------------------------------------ lifecycle
 
 
-@measure(customers, Whole(), nullable=True, name="Recency", definition="Days since the last kept order; 0 if it is ahead of the clock.", unit="days")
+@measure(
+    customers,
+    Whole(),
+    nullable=True,
+    name="Recency",
+    definition="Days since the last kept order; 0 if it is ahead of the clock.",
+    unit="days",
+)
 def recency_days(c: Any, p: Any) -> Any:
     return _days_since(c.last_day, p)
 
 
-@measure(customers, Whole(), nullable=True, name="Tenure", definition="Days since the first kept order; 0 if it is ahead of the clock.", unit="days")
+@measure(
+    customers,
+    Whole(),
+    nullable=True,
+    name="Tenure",
+    definition="Days since the first kept order; 0 if it is ahead of the clock.",
+    unit="days",
+)
 def tenure_days(c: Any, p: Any) -> Any:
     return _days_since(c.first_day, p)
 
 
-@measure(customers, Flag(), name="Ended by word", definition="terminatedOn has come, and no order kept is of a later day.")
+@measure(
+    customers, Flag(), name="Ended by word", definition="terminatedOn has come, and no order kept is of a later day."
+)
 def ended(c: Any, p: Any) -> Any:
     reopened = and_(c.last_day.is_not(None), c.last_day > c.terminated_day)
     return and_(c.terminated_day.is_not(None), c.terminated_day <= p.today, not_(reopened))
@@ -83,19 +114,35 @@ def ended(c: Any, p: Any) -> Any:
 )
 def stage(c: Any, p: Any) -> Iterable[Rung]:
     ended_by_word = is_so(
-        "stage.explicit", "terminatedOn", c.ended, "Ended by word: {observed}; a later kept order reopens it.", Said(Day(), c.terminated_day)
+        "stage.explicit",
+        "terminatedOn",
+        c.ended,
+        "Ended by word: {observed}; a later kept order reopens it.",
+        Said(Day(), c.terminated_day),
     )
     span = c.last_day - c.first_day
     yield Rung("CHURNED", "stage.explicit", ended_by_word)
     yield Rung("PROSPECT", "stage.prospect", none_of("stage.prospect", "keptOrders", c.kept_orders, "Kept orders"))
-    yield Rung("CHURNED", "stage.silent", beyond("stage.silent", "lastPurchaseOn", c.last_day, p.churn_days, p, "Last kept order"))
+    yield Rung(
+        "CHURNED",
+        "stage.silent",
+        beyond("stage.silent", "lastPurchaseOn", c.last_day, p.churn_days, p, "Last kept order"),
+    )
     yield Rung(
         "LOYAL",
         "stage.loyal",
         at_least("stage.loyal.occasions", "occasions", c.occasions, p.loyal_min_occasions, "Days with a kept order"),
-        at_least("stage.loyal.span", "firstPurchaseOn", span, p.loyal_min_span_days, "Days from the first to the last kept order"),
+        at_least(
+            "stage.loyal.span",
+            "firstPurchaseOn",
+            span,
+            p.loyal_min_span_days,
+            "Days from the first to the last kept order",
+        ),
     )
-    yield Rung("NEW", "stage.new", within("stage.new", "firstPurchaseOn", c.first_day, p.new_days, p, "First kept order"))
+    yield Rung(
+        "NEW", "stage.new", within("stage.new", "firstPurchaseOn", c.first_day, p.new_days, p, "First kept order")
+    )
     yield Rung("ACTIVE", "stage.active")
 
 
@@ -128,7 +175,11 @@ def _still_active(c: Any, p: Any) -> Expression:
     return case((c.last_day >= p.today - p.active_days, c.last_day + p.active_days))
 
 
-_phase_steps = (purchase(_order_for_phase, by=_complaint_due), resolve(by=_still_active), answer(_if_detractor, by=_still_active))
+_phase_steps = (
+    purchase(_order_for_phase, by=_complaint_due),
+    resolve(by=_still_active),
+    answer(_if_detractor, by=_still_active),
+)
 
 
 @ladder(
@@ -145,7 +196,13 @@ _phase_steps = (purchase(_order_for_phase, by=_complaint_due), resolve(by=_still
 def phase(c: Any, p: Any) -> Iterable[Rung]:
     def at(stage: LifecycleStage) -> Test:
         name = stage.name.lower()
-        return is_so(f"phase.{name}", "lifecycle.stage", one_of(c.stage, stage), f"Stage: {{observed}}; {name} asked for.", Said(c_stage.kind, c.stage))
+        return is_so(
+            f"phase.{name}",
+            "lifecycle.stage",
+            one_of(c.stage, stage),
+            f"Stage: {{observed}}; {name} asked for.",
+            Said(c_stage.kind, c.stage),
+        )
 
     c_stage = stage
     standing = one_of(c.stage, LifecycleStage.NEW, LifecycleStage.ACTIVE, LifecycleStage.LOYAL)
@@ -172,7 +229,17 @@ def phase(c: Any, p: Any) -> Iterable[Rung]:
     yield Rung("MATURITY", "phase.maturity", at(LifecycleStage.LOYAL))
     yield Rung("GROWTH", "phase.growth", at(LifecycleStage.ACTIVE))
     yield Rung("SIGNING", "phase.signing.new", at(LifecycleStage.NEW))
-    yield Rung("SIGNING", "phase.signing.committed", is_so("phase.signing.committed", "committed", c.committed, "Quote accepted or contract signed: {observed}.", Said(Flag(), c.committed)))
+    yield Rung(
+        "SIGNING",
+        "phase.signing.committed",
+        is_so(
+            "phase.signing.committed",
+            "committed",
+            c.committed,
+            "Quote accepted or contract signed: {observed}.",
+            Said(Flag(), c.committed),
+        ),
+    )
     yield Rung("DEVELOPMENT", "phase.development")
 
 
@@ -211,17 +278,38 @@ def _cuts(p: Any, name: str) -> list[Expression]:
     return [getattr(p, f"{name}_cut_{n}") for n in range(1, 5)]
 
 
-@measure(customers, Whole(), nullable=True, name="Recency grade", definition="5 less the recency cuts that the days since the last kept order exceed.", unit="grade")
+@measure(
+    customers,
+    Whole(),
+    nullable=True,
+    name="Recency grade",
+    definition="5 less the recency cuts that the days since the last kept order exceed.",
+    unit="grade",
+)
 def rfm_recency(c: Any, p: Any) -> Any:
     return _bought(c, constant(5) - how_many(c.recency_days > cut for cut in _cuts(p, "recency")))
 
 
-@measure(customers, Whole(), nullable=True, name="Frequency grade", definition="1 and the frequency cuts that the days with a kept order exceed.", unit="grade")
+@measure(
+    customers,
+    Whole(),
+    nullable=True,
+    name="Frequency grade",
+    definition="1 and the frequency cuts that the days with a kept order exceed.",
+    unit="grade",
+)
 def rfm_frequency(c: Any, p: Any) -> Any:
     return _bought(c, constant(1) + how_many(c.occasions > cut for cut in _cuts(p, "frequency")))
 
 
-@measure(customers, Whole(), nullable=True, name="Monetary grade", definition="1 and the monetary cuts that the net, at least 0, exceeds.", unit="grade")
+@measure(
+    customers,
+    Whole(),
+    nullable=True,
+    name="Monetary grade",
+    definition="1 and the monetary cuts that the net, at least 0, exceeds.",
+    unit="grade",
+)
 def rfm_monetary(c: Any, p: Any) -> Any:
     worth = sql.Greatest(c.net_minor, constant(0))
     return _bought(c, constant(1) + how_many(worth > cut for cut in _cuts(p, "monetary")))
@@ -230,16 +318,39 @@ def rfm_monetary(c: Any, p: Any) -> Any:
 def _cut_of(grade: Expression, p: Any, name: str) -> Expression:
     """The cut that bounds the grade from the better one."""
     cuts = _cuts(p, name)
-    places = dict(enumerate(cuts, start=1)) if name != "recency" else {6 - n: cut for n, cut in enumerate(cuts, start=1)}
+    places = (
+        dict(enumerate(cuts, start=1)) if name != "recency" else {6 - n: cut for n, cut in enumerate(cuts, start=1)}
+    )
     return case({constant(place): cut for place, cut in places.items()}, value=grade)
 
 
 def _tell_rfm(c: Any, p: Any) -> Iterable[Test]:
     whole, money = Whole(), Minor()
     always = c.kept_orders > constant(0)
-    yield is_so("rfm.recency", "lastPurchaseOn", always, "Days since the last kept order: {observed}; the grade's cut is {threshold}.", Said(whole, c.recency_days), Said(whole, _cut_of(c.rfm_recency, p, "recency")))
-    yield is_so("rfm.frequency", "occasions", always, "Days with a kept order: {observed}; the grade's cut is {threshold}.", Said(whole, c.occasions), Said(whole, _cut_of(c.rfm_frequency, p, "frequency")))
-    yield is_so("rfm.monetary", "net", always, "Net: {observed}; the grade's cut is {threshold}.", Said(money, c.net_minor), Said(money, _cut_of(c.rfm_monetary, p, "monetary")))
+    yield is_so(
+        "rfm.recency",
+        "lastPurchaseOn",
+        always,
+        "Days since the last kept order: {observed}; the grade's cut is {threshold}.",
+        Said(whole, c.recency_days),
+        Said(whole, _cut_of(c.rfm_recency, p, "recency")),
+    )
+    yield is_so(
+        "rfm.frequency",
+        "occasions",
+        always,
+        "Days with a kept order: {observed}; the grade's cut is {threshold}.",
+        Said(whole, c.occasions),
+        Said(whole, _cut_of(c.rfm_frequency, p, "frequency")),
+    )
+    yield is_so(
+        "rfm.monetary",
+        "net",
+        always,
+        "Net: {observed}; the grade's cut is {threshold}.",
+        Said(money, c.net_minor),
+        Said(money, _cut_of(c.rfm_monetary, p, "monetary")),
+    )
 
 
 @measure(
@@ -288,7 +399,14 @@ def _tell_score(c: Any, p: Any) -> Iterable[Test]:
         ("advocacy", "nps", c.nps),
     ):
         what = f"{name.capitalize()} {'grade ' if observed is not c.nps and name not in ('engagement', 'advocacy') else ''}"
-        yield is_so(f"score.{name}", fact, always, what + "{observed} adds {threshold} points.", Said(whole, observed), Said(points, _bought(c, _twelfth(parts[name]))))
+        yield is_so(
+            f"score.{name}",
+            fact,
+            always,
+            what + "{observed} adds {threshold} points.",
+            Said(whole, observed),
+            Said(points, _bought(c, _twelfth(parts[name]))),
+        )
 
 
 @measure(
@@ -318,7 +436,10 @@ def _silence(c: Any, p: Any) -> tuple[Expression, Expression]:
     """What is left of certainty after the silence, as numerator and denominator: 1 at recency 0, 1/2 at activeDays, 0 at churnDays."""
     slow = c.recency_days <= p.active_days
     leg = p.churn_days - p.active_days
-    left = case((slow, constant(2) * p.active_days - c.recency_days), else_=sql.Greatest(p.churn_days - c.recency_days, constant(0)))
+    left = case(
+        (slow, constant(2) * p.active_days - c.recency_days),
+        else_=sql.Greatest(p.churn_days - c.recency_days, constant(0)),
+    )
     whole = case((slow, sql.Greatest(constant(2) * p.active_days, constant(1))), else_=constant(2) * leg)
     return left, whole
 
@@ -328,7 +449,10 @@ def kept_certainty(c: Any, p: Any) -> Any:
     """1 - churn risk, numerator: over 1000 x certainty_whole."""
     left, _ = _silence(c, p)
     unhappy = case(
-        (and_(c.overdue_complaint, c.recent_detractor), constant(765)), (c.overdue_complaint, constant(850)), (c.recent_detractor, constant(900)), else_=constant(1000)
+        (and_(c.overdue_complaint, c.recent_detractor), constant(765)),
+        (c.overdue_complaint, constant(850)),
+        (c.recent_detractor, constant(900)),
+        else_=constant(1000),
     )
     return case((one_of(c.stage, LifecycleStage.CHURNED), _bought(c, constant(0))), else_=_bought(c, left * unhappy))
 
@@ -342,8 +466,21 @@ def certainty_whole(c: Any, p: Any) -> Any:
 def _tell_risk(c: Any, p: Any) -> Iterable[Test]:
     left, whole = _silence(c, p)
     base = constant(1_000_000) - (left * constant(2_000_000) + whole) // (whole * constant(2))
-    yield is_so("risk.churned", "lifecycle.stage", one_of(c.stage, LifecycleStage.CHURNED), "Stage: {observed}; a churned customer's risk is 1.", Said(stage.kind, c.stage))
-    yield is_so("risk.silence", "lastPurchaseOn", c.recency_days > constant(0), "Last kept order: {observed}; silence alone makes a risk of {threshold}.", Said(Day(), c.last_day), Said(Fixed(decimals=6), _bought(c, base)))
+    yield is_so(
+        "risk.churned",
+        "lifecycle.stage",
+        one_of(c.stage, LifecycleStage.CHURNED),
+        "Stage: {observed}; a churned customer's risk is 1.",
+        Said(stage.kind, c.stage),
+    )
+    yield is_so(
+        "risk.silence",
+        "lastPurchaseOn",
+        c.recency_days > constant(0),
+        "Last kept order: {observed}; silence alone makes a risk of {threshold}.",
+        Said(Day(), c.last_day),
+        Said(Fixed(decimals=6), _bought(c, base)),
+    )
     yield overdue("risk.complaint", c, p)
     yield detractor("risk.detractor", c, p)
 
@@ -404,10 +541,34 @@ def _tell_health(c: Any, p: Any) -> Iterable[Test]:
     def of_hundred(value: Expression) -> Expression:
         return sql.Rounded(value * _double(constant(10_000)))
 
-    yield is_so("health.risk", "lastPurchaseOn", always, "Certainty of staying, weight 0.35: {observed}.", Said(percent, (constant(1_000_000) - c.churn_risk + constant(50)) // constant(100)))
-    yield is_so("health.satisfaction", "nps", or_(c.nps.is_not(None), c.csat_count > constant(0)), "Satisfaction, weight 0.25: {observed}.", Said(percent, of_hundred(_satisfaction(c))))
-    yield is_so("health.engagement", "inboundLast90Days", always, "Inbound contacts in 90 days of 6, weight 0.20: {observed}.", Said(Whole(), c.inbound_90))
-    yield is_so("health.service", "openComplaints", c.open_complaints == constant(0), "Open complaints, weight 0.20: {observed}.", Said(Whole(), c.open_complaints))
+    yield is_so(
+        "health.risk",
+        "lastPurchaseOn",
+        always,
+        "Certainty of staying, weight 0.35: {observed}.",
+        Said(percent, (constant(1_000_000) - c.churn_risk + constant(50)) // constant(100)),
+    )
+    yield is_so(
+        "health.satisfaction",
+        "nps",
+        or_(c.nps.is_not(None), c.csat_count > constant(0)),
+        "Satisfaction, weight 0.25: {observed}.",
+        Said(percent, of_hundred(_satisfaction(c))),
+    )
+    yield is_so(
+        "health.engagement",
+        "inboundLast90Days",
+        always,
+        "Inbound contacts in 90 days of 6, weight 0.20: {observed}.",
+        Said(Whole(), c.inbound_90),
+    )
+    yield is_so(
+        "health.service",
+        "openComplaints",
+        c.open_complaints == constant(0),
+        "Open complaints, weight 0.20: {observed}.",
+        Said(Whole(), c.open_complaints),
+    )
 
 
 @measure(
@@ -437,14 +598,26 @@ def health(c: Any, p: Any) -> Any:
 _HALF_YEAR = 180
 
 
-@measure(customers, Whole(), name="Recent occasions", definition="Of the six latest days with a kept order, those of the last 180 days.")
+@measure(
+    customers,
+    Whole(),
+    name="Recent occasions",
+    definition="Of the six latest days with a kept order, those of the last 180 days.",
+)
 def recent_occasions(c: Any, p: Any) -> Any:
     return counted(c.latest("occasion", 6), p.today - _HALF_YEAR)
 
 
-@measure(customers, Whole(), name="Earlier occasions", definition="Of the six latest days with a kept order, those of the 180 days before the last 180.")
+@measure(
+    customers,
+    Whole(),
+    name="Earlier occasions",
+    definition="Of the six latest days with a kept order, those of the 180 days before the last 180.",
+)
 def earlier_occasions(c: Any, p: Any) -> Any:
-    return counted(c.latest("occasion", 6), p.today - 2 * _HALF_YEAR) - counted(c.latest("occasion", 6), p.today - _HALF_YEAR)
+    return counted(c.latest("occasion", 6), p.today - 2 * _HALF_YEAR) - counted(
+        c.latest("occasion", 6), p.today - _HALF_YEAR
+    )
 
 
 def _grade(rule: str, c: Any, name: str, fact: str, least: int) -> Test:
@@ -465,7 +638,11 @@ def _grade(rule: str, c: Any, name: str, fact: str, least: int) -> Test:
         purchase(),
         contact(lambda c, p: steps.missing(constant(3), c.inbound_90)),
         steps.more(
-            "brand_activity", "touchpoints", "brand_activities_365", "Brand activities: {needed} more", lambda c, p: steps.missing(constant(2), c.brand_activities_365)
+            "brand_activity",
+            "touchpoints",
+            "brand_activities_365",
+            "Brand activities: {needed} more",
+            lambda c, p: steps.missing(constant(2), c.brand_activities_365),
         ),
         answer(),
     ),
@@ -498,7 +675,14 @@ def behavior(c: Any, p: Any) -> Iterable[Rung]:
         "behavior.growth_potential",
         _grade("behavior.growth_potential.recency", c, "recency", "lastPurchaseOn", 4),
         _grade("behavior.growth_potential.frequency", c, "frequency", "occasions", 2),
-        is_so("behavior.growth_potential.room", "occasions", c.rfm_frequency <= constant(4), "Frequency grade: {observed}, at most {threshold}.", Said(Whole(), c.rfm_frequency), Said(Whole(), constant(4))),
+        is_so(
+            "behavior.growth_potential.room",
+            "occasions",
+            c.rfm_frequency <= constant(4),
+            "Frequency grade: {observed}, at most {threshold}.",
+            Said(Whole(), c.rfm_frequency),
+            Said(Whole(), constant(4)),
+        ),
         is_so(
             "behavior.growth_potential.rising",
             "occasions",
@@ -508,4 +692,8 @@ def behavior(c: Any, p: Any) -> Iterable[Rung]:
             Said(Whole(), c.earlier_occasions),
         ),
     )
-    yield Rung("OCCASIONAL", "behavior.occasional", at_least("behavior.bought", "keptOrders", c.kept_orders, constant(1), "Kept orders"))
+    yield Rung(
+        "OCCASIONAL",
+        "behavior.occasional",
+        at_least("behavior.bought", "keptOrders", c.kept_orders, constant(1), "Kept orders"),
+    )

@@ -62,7 +62,13 @@ def purchase(needed: Rule = one, by: Rule | None = None) -> Step:
 
 
 loyalty = Step(
-    "loyalty", "occasions", "Days with a purchase: {needed} more, the last of them on or after {since}", _to_loyalty, _bought(long_enough), None, long_enough
+    "loyalty",
+    "occasions",
+    "Days with a purchase: {needed} more, the last of them on or after {since}",
+    _to_loyalty,
+    _bought(long_enough),
+    None,
+    long_enough,
 )
 
 

@@ -14,8 +14,12 @@ from app.touchpoints.tables import Direction, Touchpoint, TouchpointKind
 def _contacts(horizon: Horizon) -> Select[Any]:
     t, replied = aliased(Touchpoint, name="contact"), aliased(Touchpoint, name="replied_to")
     by_now = [] if horizon.until is None else [replied.occurred_at <= horizon.until]
-    resolved = t.resolved_at.is_not(None) if horizon.until is None else and_(t.resolved_at.is_not(None), t.resolved_at <= horizon.until)
-    return (
+    resolved = (
+        t.resolved_at.is_not(None)
+        if horizon.until is None
+        else and_(t.resolved_at.is_not(None), t.resolved_at <= horizon.until)
+    )
+    contacts: Any = (
         select(
             t.customer_id.label("subject"),
             t.id.label("event"),
@@ -37,6 +41,8 @@ def _contacts(horizon: Horizon) -> Select[Any]:
         )
         .where(horizon.of(t, at=t.occurred_at, subject=t.customer_id), t.retracted_at.is_(None))
     )
+    selected: Select[Any] = contacts
+    return selected
 
 
 def _is(*kinds: TouchpointKind) -> Any:
@@ -65,7 +71,9 @@ contacted.latest("inbound", 6, _day, where=_inbound)
 contacted.latest("dialogue", 6, _day, where=lambda e: or_(e.answers == 1, _is(K.MEETING, K.CALL)(e)))
 contacted.latest("need", 6, _day, where=_is(K.NEED))
 contacted.latest("cocreation", 6, _day, where=_is(K.CO_CREATION, K.REFERRAL))
-contacted.latest("brand_activity", 6, _day, where=lambda e: or_(_is(K.EVENT)(e), and_(_inbound(e), _is(K.SOCIAL, K.REVIEW)(e))))
+contacted.latest(
+    "brand_activity", 6, _day, where=lambda e: or_(_is(K.EVENT)(e), and_(_inbound(e), _is(K.SOCIAL, K.REVIEW)(e)))
+)
 contacted.count("referrals", _is(K.REFERRAL))
 contacted.count("commitments", _is(K.QUOTE_ACCEPTED, K.CONTRACT_SIGNED))
 contacted.answer(

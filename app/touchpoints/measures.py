@@ -42,12 +42,22 @@ CLOSE_DAYS = 365
 COCREATION_DAYS = 730
 
 
-@measure(customers, Whole(), name="Inbound touchpoints in 90 days", definition="Inbound touchpoints of the last 90 days, counted up to 6.")
+@measure(
+    customers,
+    Whole(),
+    name="Inbound touchpoints in 90 days",
+    definition="Inbound touchpoints of the last 90 days, counted up to 6.",
+)
 def inbound_90(c: Any, p: Any) -> Any:
     return counted(c.latest("inbound", 6), p.today - ENGAGED_DAYS)
 
 
-@measure(customers, Whole(), name="Inbound touchpoints in 365 days", definition="Inbound touchpoints of the last 365 days, counted up to 6.")
+@measure(
+    customers,
+    Whole(),
+    name="Inbound touchpoints in 365 days",
+    definition="Inbound touchpoints of the last 365 days, counted up to 6.",
+)
 def inbound_365(c: Any, p: Any) -> Any:
     return counted(c.latest("inbound", 6), p.today - CLOSE_DAYS)
 
@@ -67,7 +77,12 @@ def needs_365(c: Any, p: Any) -> Any:
     return counted(c.latest("need", 6), p.today - CLOSE_DAYS)
 
 
-@measure(customers, Whole(), name="Co-creations in 730 days", definition="Co-creations and converted referrals of the last 730 days, counted up to 6.")
+@measure(
+    customers,
+    Whole(),
+    name="Co-creations in 730 days",
+    definition="Co-creations and converted referrals of the last 730 days, counted up to 6.",
+)
 def cocreations_730(c: Any, p: Any) -> Any:
     return counted(c.latest("cocreation", 6), p.today - COCREATION_DAYS)
 
@@ -87,9 +102,18 @@ def committed(c: Any, p: Any) -> Any:
     return c.commitments > constant(0)
 
 
-@measure(customers, Fixed(decimals=2), nullable=True, name="CSAT", definition="Mean of all satisfaction answers, 1 to 5.", unit="grade")
+@measure(
+    customers,
+    Fixed(decimals=2),
+    nullable=True,
+    name="CSAT",
+    definition="Mean of all satisfaction answers, 1 to 5.",
+    unit="grade",
+)
 def csat(c: Any, p: Any) -> Any:
-    return case((c.csat_count > constant(0), (c.csat_sum * constant(200) + c.csat_count) // (c.csat_count * constant(2))))
+    return case(
+        (c.csat_count > constant(0), (c.csat_sum * constant(200) + c.csat_count) // (c.csat_count * constant(2)))
+    )
 
 
 @measure(

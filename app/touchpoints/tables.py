@@ -39,12 +39,15 @@ class TouchpointKind(Enum):
 
 
 class Touchpoint(Owned):
-    """`*_e6`: millionths. `content_hash` tells a repeat of the same external reference from another content under it."""
+    """`*_e6`: millionths. `content_hash` tells a repeat of the same external reference from another content under
+    it."""
 
     __tablename__ = "touchpoints"
     __table_args__ = (
         of_a_customer(),
-        ForeignKeyConstraint(["org_id", "in_reply_to"], ["touchpoints.org_id", "touchpoints.id"], name="fk_touchpoints_in_reply_to"),
+        ForeignKeyConstraint(
+            ["org_id", "in_reply_to"], ["touchpoints.org_id", "touchpoints.id"], name="fk_touchpoints_in_reply_to"
+        ),
         CheckConstraint("direction IN ('INBOUND', 'OUTBOUND')", name="direction"),
         CheckConstraint("nps BETWEEN 0 AND 10", name="nps"),
         CheckConstraint("csat BETWEEN 1 AND 5", name="csat"),
