@@ -17,16 +17,19 @@ class Client:
     def __init__(self, app: Starlette, key: str, now: datetime | None) -> None:
         self.now = now
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1", headers={"authorization": f"Bearer
-            {key}"}
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://127.0.0.1",
+            headers={"authorization": f"Bearer {key}"},
         )
 
-    async def post(self, query: str, variables: dict[str, Any] | None = None, now: datetime | None = None, **headers:
-    str) -> Any:
+    async def post(
+        self, query: str, variables: dict[str, Any] | None = None, now: datetime | None = None, **headers: str
+    ) -> Any:
         clock = now or self.now
-        sent = {name.replace("_", "-"): value for name, value in headers.items()} | ({"x-guanxi-now":
-        instant_text(clock)} if clock else {}) return (await self.http.post("/graphql", json={"query": query,
-        "variables": variables}, headers=sent)).json()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()} | (
+            {"x-guanxi-now": instant_text(clock)} if clock else {}
+        )
+        return (await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=sent)).json()
 
     async def ask(self, query: str, now: datetime | None = None, **variables: Any) -> Any:
         """The data; fails on any error."""
@@ -39,8 +42,9 @@ class Client:
         answer = await self.post(query, variables, now)
         return [error["extensions"]["code"] for error in answer["errors"]]
 
-    async def do(self, field: str, given: dict[str, Any], select: str, now: datetime | None = None, key: str | None =
-    None) -> Any:
+    async def do(
+        self, field: str, given: dict[str, Any], select: str, now: datetime | None = None, key: str | None = None
+    ) -> Any:
         """One mutation; its payload, userErrors included."""
         kind = field[0].upper() + field[1:]
         directive = f' @idempotent(key: "{key}")' if key else ""
