@@ -1,7 +1,8 @@
 """Builds the ASGI application: the API at /graphql, GraphiQL for browsers, and nothing that leaves the host."""
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
     routes: list[Any] = [Route("/graphql", graphql, methods=["GET", "POST"]), Route("/healthz", ready)]
     if (GRAPHIQL / "assets").is_dir():
         routes.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
-    return Starlette(routes=routes)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+        reading.dispose()
+
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 def _graphiql() -> Response:

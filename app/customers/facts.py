@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, literal, select
 from sqlalchemy.orm import aliased
 
-from app.customers.tables import Consent, ConsentPurpose, ConsentState, customer_facts
-from app.platform.database import Instant, Key
+from app.customers.tables import Consent, ConsentPurpose, ConsentState, Customer, customer_facts
+from app.platform.database import Key
 from app.platform.work import Work
 from app.query.fact import Events, FactTable, Horizon
 
@@ -29,8 +29,8 @@ def _words(horizon: Horizon) -> Select[Any]:
     return select(words.c.subject, words.c.purpose, words.c.state, words.c.at).where(words.c.place == 1)
 
 
-consented = facts.fed_by("consented", _words, newest="newest_consent_at")
-consented.last("newest_consent_at", Instant(), lambda e: e.at)
+# A word takes back the one before it, so a new one is never merely added.
+consented = facts.fed_by("consented", _words)
 # How many channels: one granted word is enough to be contactable, and a withdrawal must leave the others standing.
 consented.count(
     "marketing_granted",
@@ -40,10 +40,16 @@ consented.count(
 
 def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> None:
     """Take one new event into its customer's facts; the event must be stored, and its customer locked."""
-    org = literal(work.org.id, Key())
-    event = Horizon(org, event=literal(event_id, Key()))
-    if not work.session.execute(facts.folded(stream, event, literal(customer_id, Key()))).rowcount:  # type: ignore[attr-defined]
+    if not _folded(work, stream, customer_id, event_id):
         rebuild(work, stream, [customer_id])
+
+
+def _folded(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> bool:
+    if stream.newest is None:
+        return False
+    event = Horizon(literal(work.org.id, Key()), event=literal(event_id, Key()))
+    done = work.session.execute(facts.folded(stream, event, literal(customer_id, Key())))
+    return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
 def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
@@ -54,6 +60,8 @@ def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
 
 def rebuild_all(work: Work) -> int:
     """Recompute every row of the organisation; returns how many customers there are."""
+    # Locked first: a fold that commits meanwhile would be overwritten with what was known before it.
+    work.session.execute(select(Customer.id).where(Customer.org_id == work.org.id).with_for_update()).all()
     for stream in facts.streams.values():
         work.session.execute(facts.rebuilt(stream, Horizon(literal(work.org.id, Key()))))
     table = facts.table

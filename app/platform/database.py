@@ -172,7 +172,7 @@ def _connect_sqlite(url: str) -> Engine:
             "synchronous = FULL",
             "foreign_keys = ON",
             f"busy_timeout = {LOCK_SECONDS * 1000}",
-            "cache_size = -65536",
+            "cache_size = -16384",
             "mmap_size = 268435456",
         ):
             connection.execute(f"PRAGMA {pragma}")

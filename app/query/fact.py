@@ -82,11 +82,11 @@ class Fact:
 @dataclass
 class Events:
     """A stream of events and the facts made of it. `rows` selects `subject` and whatever the rules name; `newest` is
-    a fact that holds the latest instant."""
+    a fact that holds the latest instant, for a stream whose events are merely added to each other."""
 
     name: str
     rows: Callable[[Horizon], Select[Any]]
-    newest: str
+    newest: str | None
     table: "FactTable"
     facts: list[Fact] = field(default_factory=list)
     ranks: dict[str, Rule] = field(default_factory=dict)
@@ -215,7 +215,7 @@ class FactTable:
         self.facts: dict[str, Fact] = {}
         self._stream_of: dict[str, Events] = {}
 
-    def fed_by(self, name: str, rows: Callable[[Horizon], Select[Any]], newest: str) -> Events:
+    def fed_by(self, name: str, rows: Callable[[Horizon], Select[Any]], newest: str | None = None) -> Events:
         """A stream of events whose facts are to be kept here."""
         self.streams[name] = Events(name, rows, newest, self)
         return self.streams[name]
@@ -235,6 +235,8 @@ class FactTable:
     def folded(self, stream: Events, horizon: Horizon, subject: ColumnElement[Any]) -> Update:
         """Fold one event into its subject's row; changes no row when the event is not later than all known of its
         stream."""
+        if stream.newest is None:
+            raise TypeError(f"{stream.name} is never folded: a new event there takes back what an older one said.")
         new = stream.aggregate(horizon)
         old = self.table.c
         return (

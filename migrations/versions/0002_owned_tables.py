@@ -100,7 +100,6 @@ def upgrade() -> None:
     op.create_table(
         "customer_facts",
         *required(Key(), "org_id customer_id"),
-        *optional(Instant(), "newest_consent_at"),
         *required(Whole(), "marketing_granted kept_orders occasions", default="0"),
         *optional(Whole(), "occasion_1 occasion_2 occasion_3 occasion_4 occasion_5 occasion_6 first_day last_day"),
         *optional(Instant(), "newest_order_at"),
