@@ -115,7 +115,7 @@ class Endpoint:
             body = {
                 "errors": [
                     told | {"extensions": {"code": invalid.code}}
-                    for told in (error.formatted for error in invalid.errors[:MOST_ERRORS])
+                    for told in (_formatted(error) for error in invalid.errors[:MOST_ERRORS])
                 ]
             }
             status = 400 if as_graphql else 200
@@ -279,13 +279,28 @@ def _error(error: GraphQLError) -> dict[str, Any]:
     return told
 
 
+def _formatted(error: GraphQLError) -> dict[str, Any]:
+    return {**error.formatted, "message": _without_values(error.message)}
+
+
 def _bare(error: BaseException) -> Any:
     """The exception's class and traceback, without its message."""
     kind = type(error)
     return (Exception, Exception(kind.__name__), error.__traceback__)
 
 
+# What graphql-core says of a wrong value, and how it is said without the value.
+_QUOTING = (
+    (r"( cannot represent [a-z0-9 -]*value): .*", r"\1."),
+    (r"Value '.*' does not exist in '(\w+)' enum\.", r"This does not exist in the enum '\1'."),
+    (r"(,|\.( Did you mean .*)?) [Ff]ound: .*", r".\2"),
+    (r" unknown field '(?![_A-Za-z]\w*').*", " an unknown field."),
+    (r"(Syntax Error: .*(?:String|Int|Float)) '.*'", r"\1"),
+    (r"(Syntax Error: Invalid [\w ]+ escape sequence): .*", r"\1."),
+)
+
+
 def _without_values(message: str) -> str:
-    if " got invalid value " in message:
-        return message.partition(" got invalid value ")[0] + " is not valid: " + message.rpartition("; ")[2]
+    for said, instead in _QUOTING:
+        message = re.sub(said, instead, message, flags=re.DOTALL)
     return message

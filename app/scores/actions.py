@@ -20,7 +20,7 @@ _PARTS = 5
 _PROVENANCE = ("cuts_computed_at", "cuts_from_customers")
 
 
-class PolicyPublish(TypedDict):
+class PolicyPublish(TypedDict, total=False):
     """`set` is keyed as PolicySetInput, in snake case; a key that is not there stays as it is."""
 
     expected_version: int | None
@@ -44,16 +44,16 @@ def publish_policy(work: Work, publish: PolicyPublish) -> Published:
     WRONG_STATE when cuts are to be taken from a base in which nobody has bought, and what the rules say of the change.
     """
     current = _newest(work)
-    change = publish["set"]
+    change = publish.get("set", {})
     problems = Problems()
-    expected = publish["expected_version"]
+    expected = publish.get("expected_version")
     if expected is not None and expected != current.version:
         message = f"The current version is {current.version}."
         problems.add(Code.STALE_VERSION, message, "expected_version", node=public_id(current))
     columns = proposed(problems.under("set"), _columns(current), change, work.org.exponent)
     typed = [key for key in _CUT_LISTS if change.get(key) is not None]
     provenance: dict[str, Any] = {key: None if typed else getattr(current, key) for key in _PROVENANCE}
-    if publish["rfm_cuts_from_base"]:
+    if publish.get("rfm_cuts_from_base"):
         for key in typed:
             problems.add(Code.INVALID, "Cuts are either taken from the base or listed, not both.", "set", key)
         with problems.gathering("rfm_cuts_from_base"):
