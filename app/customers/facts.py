@@ -1,10 +1,11 @@
 """What is known of a customer: the stored row, how it is kept, and the facts of the words on consent."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+from sqlalchemy import Select, Update, and_, bindparam, func, literal, select
 from sqlalchemy.orm import aliased
 
 from app.customers.tables import Consent, ConsentPurpose, ConsentState, Customer, customer_facts
@@ -47,15 +48,16 @@ def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> None:
 def _folded(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> bool:
     if stream.newest is None:
         return False
-    event = Horizon(literal(work.org.id, Key()), event=literal(event_id, Key()))
-    done = work.session.execute(facts.folded(stream, event, literal(customer_id, Key())))
+    given = {"the_org": work.org.id, "the_event": event_id, "the_customer": customer_id}
+    done = work.session.execute(_folding(stream.name), given)
     return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
 def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
     """Recompute what one stream says of these customers, from all its events; they must be locked."""
     if customer_ids:
-        work.session.execute(facts.rebuilt(stream, Horizon(literal(work.org.id, Key()), among=_in(customer_ids))))
+        given = {"the_org": work.org.id, "the_customers": list(customer_ids)}
+        work.session.execute(_rebuilding(stream.name), given)
 
 
 def rebuild_all(work: Work) -> int:
@@ -81,8 +83,17 @@ def verify(work: Work) -> dict[UUID, list[str]]:
     return wrong
 
 
-def _in(customer_ids: Collection[UUID]) -> Any:
-    def among(subject: ColumnElement[Any]) -> ColumnElement[bool]:
-        return subject.in_(list(customer_ids))
+# Made once: it takes longer to write these statements than to run them.
 
-    return among
+
+@cache
+def _folding(stream: str) -> Update:
+    event = Horizon(bindparam("the_org", type_=Key()), event=bindparam("the_event", type_=Key()))
+    return facts.folded(facts.streams[stream], event, bindparam("the_customer", type_=Key()))
+
+
+@cache
+def _rebuilding(stream: str) -> Update:
+    those = bindparam("the_customers", type_=Key(), expanding=True)
+    theirs = Horizon(bindparam("the_org", type_=Key()), among=lambda subject: subject.in_(those))
+    return facts.rebuilt(facts.streams[stream], theirs)
