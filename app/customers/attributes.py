@@ -21,8 +21,9 @@ def clean_attributes(problems: Problems, given: Any, *path: str | int) -> dict[s
     with problems.gathering(*path):
         if not isinstance(given, dict | None):
             refuse(Code.INVALID, "Attributes are a JSON object.")
-        found = _composed(given or {}, 1)
-        attributes_text(found)
+        composed = _composed(given or {}, 1)
+        attributes_text(composed)
+        found = composed
     return found
 
 
