@@ -77,7 +77,7 @@ def verify(work: Work) -> dict[UUID, list[str]]:
     broken."""
     wrong: dict[UUID, list[str]] = {}
     for stream in facts.streams.values():
-        for row in work.session.execute(facts.differing(stream, Horizon(literal(work.org.id, Key())))):
+        for row in work.session.execute(_differing(stream.name), {"the_org": work.org.id}):
             named = row._mapping
             wrong.setdefault(row.subject, []).extend(fact.key for fact in stream.facts if named[fact.key])
     return wrong
@@ -97,3 +97,8 @@ def _rebuilding(stream: str) -> Update:
     those = bindparam("the_customers", type_=Key(), expanding=True)
     theirs = Horizon(bindparam("the_org", type_=Key()), among=lambda subject: subject.in_(those))
     return facts.rebuilt(facts.streams[stream], theirs)
+
+
+@cache
+def _differing(stream: str) -> Select[Any]:
+    return facts.differing(facts.streams[stream], Horizon(bindparam("the_org", type_=Key())))
