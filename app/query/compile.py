@@ -19,7 +19,7 @@ from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, func, later
 from app.query import sql
 from app.query.explain import Explainer
 from app.query.fact import constant
-from app.query.flow import Reading, Statement, column_of, read
+from app.query.flow import Reading, Statement, column_of, fenced, read
 from app.query.kind import Id, Kind, Minor
 from app.query.page import SEARCH_RANK, beyond, cursor, ordering
 from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said
@@ -86,7 +86,7 @@ class Compiler:
         if parents is None or many.relation is None:
             page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
             place = func.row_number().over(order_by=self._again(shape, page, page_rows))
-            return select(page_rows.c.id, place.label("n")).cte(name)
+            return fenced(select(page_rows.c.id, place.label("n")), name)
         mine = (
             near.where(*tests, rows[many.relation.child] == column_of(parents, "id"))
             .order_by(*ordered)
@@ -98,25 +98,16 @@ class Compiler:
             place = func.row_number().over(
                 partition_by=column_of(parents, "id"), order_by=self._again(shape, page, each)
             )
-            return (
-                select(column_of(parents, "id").label("parent"), each.c.id, place.label("n"))
-                .join_from(parents, each, true())
-                .cte(name)
-            )
+            lateral_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each.c.id, place.label("n"))
+            return fenced(lateral_rows.join_from(parents, each, true()), name)
         # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list
         # of ids.
         ids = mine.subquery(f"{name}_page")
         listed = select(func.json_group_array(ids.c.id)).select_from(ids).correlate(parents).scalar_subquery()
         each_id: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
-        return (
-            select(
-                column_of(parents, "id").label("parent"),
-                each_id.c.value.label("id"),
-                (each_id.c.key + constant(1)).label("n"),
-            )
-            .select_from(parents.join(each_id, true()))
-            .cte(name)
-        )
+        place = (each_id.c.key + constant(1)).label("n")
+        listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_id.c.value.label("id"), place)
+        return fenced(listed_rows.select_from(parents.join(each_id, true())), name)
 
     def _again(self, shape: Shape, page: Page, rows: Any) -> list[Any]:
         return ordering(shape, page, [rows.c[f"key_{n}"] for n in range(len(page.order))], rows.c.id)
@@ -316,12 +307,8 @@ class Compiler:
             return reading
         columns = [expression.label(name) for name, expression in reading.passed.items()]
         columns += [expression.label(node) for node, expression in sorted(reading.nodes.items())]
-        made = (
-            select(*columns)
-            .select_from(reading.source)
-            .where(*reading.tests)
-            .cte(self.statement.name(f"{shape.name}_wide"))
-        )
+        rows = select(*columns).select_from(reading.source).where(*reading.tests)
+        made = fenced(rows, self.statement.name(f"{shape.name}_wide"))
         return Reading(
             made, [], {node: made.c[node] for node in reading.nodes}, {name: made.c[name] for name in reading.passed}
         )

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BindParameter,
     ColumnClause,
     ColumnElement,
     FromClause,
+    Select,
     and_,
     bindparam,
     literal_column,
@@ -324,7 +326,8 @@ def _in_layers(statement: Statement, graph: Graph, measures: set[str], base: Rea
     heights = {node: graph.height(node) for node in measures}
     columns = [expression.label(name) for name, expression in base.passed.items()]
     columns += [expression.label(column_name(node)) for node, expression in sorted(base.nodes.items())]
-    layer: FromClause = select(*columns).select_from(base.source).where(*base.tests).cte(statement.name("k"))
+    base_rows = select(*columns).select_from(base.source).where(*base.tests)
+    layer: FromClause = fenced(base_rows, statement.name("k")) if few else base_rows.cte(statement.name("k"))
     known = set(base.nodes)
     for height in range(1, max(heights.values()) + 1):
         below = layer
@@ -335,10 +338,17 @@ def _in_layers(statement: Statement, graph: Graph, measures: set[str], base: Rea
 
         expressions = [graph.expression(node, resolve, p).label(column_name(node)) for node in made]
         source = below.join(statement.policy, true()) if few else below
-        layer = select(literal_column(f"{below.name}.*"), *expressions).select_from(source).cte(statement.name("j"))  # type: ignore[attr-defined]
+        rows: Any = select(literal_column(f"{below.name}.*"), *expressions).select_from(source)  # type: ignore[attr-defined]
+        layer = fenced(rows, statement.name("j")) if few else rows.cte(statement.name("j"))
         known |= set(made)
     nodes = {node: _typed_column(graph, layer, node) for node in known}
     return Reading(layer, [], nodes, {name: column_of(layer, name) for name in base.passed})
+
+
+def fenced(rows: Select[Any], name: str) -> CTE:
+    """Rows that are made once. Unfenced, a database may write each expression out wherever it is named, and so down
+    through all layers."""
+    return rows.cte(name).prefix_with("MATERIALIZED")
 
 
 def _typed_column(graph: Graph, source: FromClause, node: str) -> Expression:

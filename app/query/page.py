@@ -23,6 +23,8 @@ from app.query.shape import Shape
 
 Expression = ColumnElement[Any]
 SEARCH_RANK = "search_rank"
+# In the year 5138: far enough, and still an instant.
+LATEST_PIN = 10**17
 
 
 def kind_of(shape: Shape, node: str) -> tuple[Kind, bool]:
@@ -159,7 +161,7 @@ def read_cursor(shape: Shape, order: Sequence[Order], text: str) -> Place:
         if (
             (pin is not None) is not pinned(shape, order)
             or (pin is not None and type(pin) is not int)
-            or abs(pin or 0) > 10**17
+            or not 0 <= (pin or 0) <= LATEST_PIN
         ):
             raise wrong
         values = tuple(_value(shape, key.node, value) for key, value in zip(order, held[2:-1], strict=True))

@@ -73,12 +73,17 @@ def _compare(statement: Statement, shape: Shape, row: Reading, where: Compare, u
             case "lt":
                 found = value < held
             case "contains":
-                found = sql.Found(value, held) > constant(0)
+                found = sql.Found(_folded(where.node, value), held) > constant(0)
             case "starts":
-                found = sql.Found(value, held) == constant(1)
+                found = sql.Found(_folded(where.node, value), held) == constant(1)
             case _:
                 raise ValueError(where.op)
     return found.is_(true()) if under_not and nullable else found
+
+
+def _folded(node: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    # Codes, languages and numbers are ASCII and have no folded column beside them.
+    return value if node.endswith("_folded") else func.lower(value)
 
 
 def member(statement: Statement, value: ColumnElement[Any], parameter: str, kind: Any) -> Test:
