@@ -10,7 +10,8 @@ from app.customers.tables import Channel, ConsentPurpose, ConsentState, Customer
 from app.platform.refusals import Code
 from app.purchases.tables import PurchaseStatus
 from app.relationships.measures import NextAction, RelationshipTier
-from app.scores.measures import BehaviorType, LifecyclePhase, LifecycleStage
+from app.scores.behavior import BehaviorType
+from app.scores.lifecycle import LifecyclePhase, LifecycleStage
 from app.touchpoints.tables import Direction, TouchpointKind
 
 __all__ = [

@@ -11,7 +11,9 @@ from app.query.measure import measure
 from app.query.shape import Shape
 from app.query.sql import either
 from app.relationships import measures as close
-from app.scores import measures
+from app.scores import behavior as buying
+from app.scores import health as wellbeing
+from app.scores import lifecycle, measures
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints import measures as contacts
 from schema.enums import BehaviorType, LifecyclePhase, LifecycleStage, NextAction, described
@@ -57,16 +59,16 @@ described(
 
 @strawberry.type(description="Where the customer stands, and what to do next.")
 class Lifecycle:
-    stage: LifecycleStage = measured(measures.stage, sort=True, group=True)
-    phase: LifecyclePhase = measured(measures.phase, sort=True, group=True)
-    recency_days: int | None = measured(measures.recency_days, sort=True, average=True)
-    tenure_days: int | None = measured(measures.tenure_days)
+    stage: LifecycleStage = measured(lifecycle.stage, sort=True, group=True)
+    phase: LifecyclePhase = measured(lifecycle.phase, sort=True, group=True)
+    recency_days: int | None = measured(lifecycle.recency_days, sort=True, average=True)
+    tenure_days: int | None = measured(lifecycle.tenure_days)
     next_action: NextAction = measured(close.next_action, group=True)
     deliverable: bool = measured(close.deliverable)
     why: Explanation = explained(
         LifecycleMeasure,
         Explanation,
-        {"STAGE": measures.stage, "PHASE": measures.phase, "NEXT_ACTION": close.next_action},
+        {"STAGE": lifecycle.stage, "PHASE": lifecycle.phase, "NEXT_ACTION": close.next_action},
         description="The rule, the reasons, and what would move it.",
     )
 
@@ -103,10 +105,10 @@ class CustomerValue:
     rfm: Rfm | None = part(
         unless=measures.rfm_cell, description="Recency, frequency and monetary grades; null without a kept order."
     )
-    churn_risk: float | None = measured(measures.churn_risk, sort=True, average=True)
-    health: float | None = measured(measures.health, sort=True, average=True)
-    health_coverage: float = measured(measures.health_coverage)
-    behavior: BehaviorType | None = measured(measures.behavior, group=True)
+    churn_risk: float | None = measured(wellbeing.churn_risk, sort=True, average=True)
+    health: float | None = measured(wellbeing.health, sort=True, average=True)
+    health_coverage: float = measured(wellbeing.health_coverage)
+    behavior: BehaviorType | None = measured(buying.behavior, group=True)
     perceived: PerceivedValue | None = part(
         unless=contacts.perceived,
         description="V = Q / P, from the latest survey answer that has both; null until there is one.",
@@ -117,9 +119,9 @@ class CustomerValue:
         {
             "SCORE": measures.score,
             "RFM": measures.rfm_cell,
-            "CHURN_RISK": measures.churn_risk,
-            "HEALTH": measures.health,
-            "BEHAVIOR": measures.behavior,
+            "CHURN_RISK": wellbeing.churn_risk,
+            "HEALTH": wellbeing.health,
+            "BEHAVIOR": buying.behavior,
             "PERCEIVED": contacts.perceived,
         },
         description="The rule, the reasons, and what would move it.",

@@ -24,7 +24,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, column, null, true
+from sqlalchemy import BigInteger, ColumnElement, and_, case, column, null, or_, true
 
 from app.query import sql
 from app.query.fact import constant
@@ -302,3 +302,14 @@ def how_many(tests: Iterable[Expression]) -> Expression:
     for test in tests:
         total = total + sql.either(test)
     return total
+
+
+def one_of(value: Expression, *outcomes: Enum) -> Expression:
+    """Whether a ladder came out as one of these."""
+    return or_(*(value == constant(list(type(outcome)).index(outcome)) for outcome in outcomes))
+
+
+def is_so(
+    rule: str, fact: str, holds: Expression, sentence: str, observed: Said | None = None, threshold: Said | None = None
+) -> Test:
+    return Test(fact, holds, sentence, observed, threshold, rule)

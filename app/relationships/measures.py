@@ -10,9 +10,22 @@ from app.customers.measures import customers
 from app.query import sql
 from app.query.fact import constant
 from app.query.kind import Flag, Whole
-from app.query.measure import Expression, Measure, Rule, Rung, Said, Test, at_least, ladder, measure, none_of
+from app.query.measure import (
+    Expression,
+    Measure,
+    Rule,
+    Rung,
+    Said,
+    Test,
+    at_least,
+    is_so,
+    ladder,
+    measure,
+    none_of,
+    one_of,
+)
 from app.scores import steps
-from app.scores.measures import LifecyclePhase, LifecycleStage, detractor, is_so, one_of, overdue, phase, stage
+from app.scores.lifecycle import LifecyclePhase, LifecycleStage, detractor, overdue, phase, stage
 from app.touchpoints.measures import CLOSE_DAYS, COCREATION_DAYS
 
 
