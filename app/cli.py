@@ -215,20 +215,26 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
 
     from app.customers.facts import verify
     from app.platform.work import Work, operator
+    from app.purchases.refunds import wrongly_summed
 
-    customers, keys = 0, set[str]()
+    customers, purchases, keys = 0, 0, set[str]()
     with _database() as engine:
         orgs = _orgs(engine, org_id)
         for one in orgs:
             # Read only: it may take long, and nobody who writes has to wait for it.
             with Session(engine.execution_options(reading=True)) as session:
-                wrong = verify(Work(session, operator(one), datetime.now(UTC)))
+                work = Work(session, operator(one), datetime.now(UTC))
+                wrong = verify(work)
+                purchases += len(wrongly_summed(work))
             customers += len(wrong)
             keys.update(*wrong.values())
     if customers:
         click.echo(
             f"The facts of {_counted(customers, 'customer')} differ from the events, in {', '.join(sorted(keys))}."
         )
+    if purchases:
+        click.echo(f"The sums beside {_counted(purchases, 'purchase')} differ from the refunds.")
+    if customers or purchases:
         ctx.exit(1)
     click.echo(f"The stored facts are what the events say, in {_counted(len(orgs), 'organisation')}.")
 
@@ -239,11 +245,13 @@ def rebuild(org_id: str | None) -> None:
     """Make the stored facts again, from the events."""
     from app.customers.facts import rebuild_all
     from app.platform.work import operator, work
+    from app.purchases.refunds import sum_again, wrongly_summed
 
     customers = 0
     with _database() as engine:
         for one in _orgs(engine, org_id):
             with work(engine, operator(one), datetime.now(UTC)) as each:
+                sum_again(each, wrongly_summed(each))
                 customers += rebuild_all(each)
     click.echo(f"Made the facts of {_counted(customers, 'customer')} again.")
 

@@ -1,11 +1,11 @@
 """What is taken back of an order: refunds, and the whole of one that was recorded by mistake."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, true
+from sqlalchemy import and_, func, or_, select, true
 
 from app.customers import facts, lookup
 from app.customers import rules as customers
@@ -90,6 +90,27 @@ def share_out(work: Work, purchase: Purchase) -> None:
     purchase.refunded_minor = sum(refund.amount_minor for refund in refunds)
     purchase.refunded_reporting = None if purchase.gross_reporting is None else sum(share or 0 for share in shares)
     work.session.flush()
+
+
+def wrongly_summed(work: Work) -> list[UUID]:
+    """Purchases beside which stands another sum than that of their refunds. None, unless something is broken."""
+    p = Purchase
+    of_this = Refund.org_id == work.org.id, Refund.purchase_id == p.id
+
+    def total(amount: Any) -> Any:
+        return func.coalesce(select(func.sum(amount)).where(*of_this).correlate(p).scalar_subquery(), 0)
+
+    wrong = (
+        p.refunded_minor != total(Refund.amount_minor),
+        and_(p.gross_reporting.is_not(None), p.refunded_reporting.is_distinct_from(total(Refund.amount_reporting))),
+    )
+    return list(work.session.scalars(select(p.id).where(p.org_id == work.org.id, or_(*wrong))))
+
+
+def sum_again(work: Work, purchase_ids: Iterable[UUID]) -> None:
+    """Share their refunds out anew; the facts of their customers are to be rebuilt afterwards."""
+    for purchase_id in purchase_ids:
+        share_out(work, work.session.get_one(Purchase, (work.org.id, purchase_id), with_for_update=True))
 
 
 def _entered(work: Work, draft: Draft, against: list[Problem]) -> list[Verdict]:
