@@ -253,11 +253,11 @@ def where_of(
         here = f"{path}_{key}"
         if key in ("AND", "OR"):
             each = tuple(
-                where_of(of, inner, f"{here}_{n}", values, depth + 1) for n, inner in enumerate(_bounded(value))
+                where_of(of, inner, f"{here}_{n}", values, depth + 1, nodes) for n, inner in enumerate(_bounded(value))
             )
             found.append(All(each) if key == "AND" else AnyOf(each))
         elif key == "NOT":
-            found.append(Not(where_of(of, value, here, values, depth + 1)))
+            found.append(Not(where_of(of, value, here, values, depth + 1, nodes)))
         else:
             aim = _filterable[of].keys[key]
             found.append(

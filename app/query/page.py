@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, UnaryExpression, and_, false, or_, tuple_
 from app.platform.refusals import BadInput
 from app.query import sql
 from app.query.flow import Statement, rests_on_clock
-from app.query.kind import Id, Kind, Moment, Text
+from app.query.kind import Flag, Id, Kind, Moment, Text
 from app.query.question import Order, Page
 from app.query.shape import Shape
 
@@ -34,12 +34,9 @@ def kind_of(shape: Shape, node: str) -> tuple[Kind, bool]:
     if node == SEARCH_RANK:
         return Kind("Int"), False
     column = shape.facts.table.c[node] if shape.is_fact(node) and shape.facts else shape.table.c[node]
-    if isinstance(column.type, type(Id().type)):
-        return Id(), bool(column.nullable)
-    if isinstance(column.type, type(Moment().type)):
-        return Moment(), bool(column.nullable)
-    if isinstance(column.type, type(Text().type)):
-        return Text(), bool(column.nullable)
+    for kind in (Id(), Moment(), Text(), Flag()):
+        if isinstance(column.type, type(kind.type)):
+            return kind, bool(column.nullable)
     return Kind("Int"), bool(column.nullable)
 
 
