@@ -14,17 +14,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, func, lateral, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, func, select, true
 
 from app.query import sql
+from app.query.cut import counted, cut, search
 from app.query.explain import Explainer
 from app.query.fact import constant
 from app.query.flow import Reading, Statement, column_of, fenced, read
 from app.query.kind import Id, Kind, Minor
-from app.query.page import SEARCH_RANK, beyond, cursor, ordering
+from app.query.page import cursor
 from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said
 from app.query.shape import Shape
-from app.query.where import nodes_of, passes
 
 Expression = ColumnElement[Any]
 Pattern = sql.Pattern
@@ -50,101 +50,15 @@ class Compiler:
 
     def page(self, many: Many, shape: Shape, parents: FromClause | None) -> Child:
         """A connection: the rows of the page, per parent if there are any."""
-        cut = self._cut(many, shape, parents) if _shows_rows(many.fields) else None
-        counted = (
-            self._counted(many, shape, parents) if any(field.name == "totalCount" for field in many.fields) else None
-        )
-        joined = self._joined_page(many, shape, cut, parents is not None) if cut is not None else None
+        names = {field.name for field in many.fields}
+        shows_rows = names & {"nodes", "edges", "pageInfo"}
+        page_rows = cut(self.statement, many, shape, parents) if shows_rows else None
+        total = counted(self.statement, many, shape, parents) if "totalCount" in names else None
+        joined = self._joined_page(many, shape, page_rows, parents is not None) if page_rows is not None else None
         found = joined.c if joined is not None else None
-        pattern = sql.json_object(self._connection_field(field, many.page, found, counted) for field in many.fields)
-        return Child(
-            [made for made in (joined, counted) if made is not None],
-            many.relation.parent if many.relation else "",
-            pattern,
-        )
-
-    def _cut(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
-        page, statement = many.page, self.statement
-        order = [key.node for key in page.order]
-        rows = read(
-            statement,
-            shape,
-            nodes_of(many.where) | set(order) | ({many.relation.child} if many.relation else set()),
-            only=many.relation.only if many.relation else None,
-            extra=self._search(shape, page),
-        )
-        keys = [rows[node] for node in order]
-        tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
-        if many.where is not None:
-            tests.append(passes(statement, shape, rows, many.where))
-        ordered = ordering(shape, page, keys, rows["id"])
-        near = select(rows["id"].label("id"), *(key.label(f"key_{n}") for n, key in enumerate(keys))).select_from(
-            rows.source
-        )
-        more = statement.bind(f"{page.path}_more")
-        name = statement.name("cut")
-        if parents is None or many.relation is None:
-            page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
-            place = func.row_number().over(order_by=self._again(shape, page, page_rows))
-            return fenced(select(page_rows.c.id, place.label("n")), name)
-        mine = (
-            near.where(*tests, rows[many.relation.child] == column_of(parents, "id"))
-            .order_by(*ordered)
-            .limit(more)
-            .correlate(parents)
-        )
-        if statement.dialect == "postgresql":
-            each = lateral(mine, f"{name}_page")
-            place = func.row_number().over(
-                partition_by=column_of(parents, "id"), order_by=self._again(shape, page, each)
-            )
-            lateral_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each.c.id, place.label("n"))
-            return fenced(lateral_rows.join_from(parents, each, true()), name)
-        # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list
-        # of ids.
-        ids = mine.subquery(f"{name}_page")
-        listed = select(func.json_group_array(ids.c.id)).select_from(ids).correlate(parents).scalar_subquery()
-        each_id: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
-        place = (each_id.c.key + constant(1)).label("n")
-        listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_id.c.value.label("id"), place)
-        return fenced(listed_rows.select_from(parents.join(each_id, true())), name)
-
-    def _again(self, shape: Shape, page: Page, rows: Any) -> list[Any]:
-        return ordering(shape, page, [rows.c[f"key_{n}"] for n in range(len(page.order))], rows.c.id)
-
-    def _search(self, shape: Shape, page: Page) -> Any:
-        terms, search = page.search, shape.search
-        if terms is None or search is None:
-            return None
-
-        def hits(row: Any) -> tuple[FromClause, Expression, dict[str, Expression]]:
-            found = search(self.statement, terms).cte(self.statement.name("hits"))
-            return found, found.c.subject == row.id, {SEARCH_RANK: found.c.rank}
-
-        return hits
-
-    def _counted(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
-        """totalCount: the same tests, no page."""
-        relation = many.relation
-        rows = read(
-            self.statement,
-            shape,
-            nodes_of(many.where) | ({relation.child} if relation else set()),
-            only=relation.only if relation else None,
-            extra=self._search(shape, many.page),
-        )
-        tests = list(rows.tests)
-        if many.where is not None:
-            tests.append(passes(self.statement, shape, rows, many.where))
-        total: Select[Any] = select(func.count().label("total")).select_from(rows.source).where(*tests)
-        if parents is not None and relation is not None:
-            parent = rows[relation.child]
-            total = (
-                total.add_columns(parent.label("parent"))
-                .where(parent.in_(select(column_of(parents, "id"))))
-                .group_by(parent)
-            )
-        return total.cte(self.statement.name("counted"))
+        pattern = sql.json_object(self._connection_field(field, many.page, found, total) for field in many.fields)
+        made = [source for source in (joined, total) if source is not None]
+        return Child(made, many.relation.parent if many.relation else "", pattern)
 
     def _joined_page(self, many: Many, shape: Shape, cut: CTE, nested: bool) -> CTE:
         """Per parent: the texts of its rows, whether there are more, and the cursors of both ends."""
@@ -279,7 +193,7 @@ class Compiler:
             only=only,
             what_ifs=needs.explainer.what_ifs,
             even_hidden=even_hidden,
-            extra=self._search(shape, page) if searching and page else None,
+            extra=search(self.statement, shape, page) if searching and page else None,
         )
         wide = self._wide(shape, reading)
         children = {id(item): self._child(item, wide.source) for item in needs.children}
@@ -434,10 +348,6 @@ def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
             return part.key, text("near" if page.backward else "far")
         case _:
             return part.key, [f'"{part.said}"']
-
-
-def _shows_rows(fields: Iterable[Paged]) -> bool:
-    return any(field.name in ("nodes", "edges", "pageInfo") for field in fields)
 
 
 def _names_cursor(fields: Iterable[Paged]) -> bool:
