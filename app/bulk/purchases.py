@@ -23,6 +23,7 @@ from app.customers.actions import create_by_refs
 from app.customers.lookup import holders, public
 from app.customers.rules import occurred
 from app.platform.access import Caller
+from app.platform.database import analyze
 from app.platform.days import midnight
 from app.platform.refusals import Code, OperatorError, Problems
 from app.platform.refusals import Path as Where
@@ -33,6 +34,7 @@ from app.purchases.rules import PurchaseRecord, exponent_in
 from app.touchpoints.rules import units
 
 ROWS_AT_ONCE = 1000
+ROWS_UNTIL_A_LOOK = 1000
 OWN_SYSTEM = "import"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -108,14 +110,21 @@ def import_purchases(
     reader = Reader(columns, header, caller.org.zone)
     refused = path.with_name(f"{path.name}.refused.csv")
     _remove(refused)
+    next_look = ROWS_UNTIL_A_LOOK
     while some := list(islice(lines, ROWS_AT_ONCE)):
         now = clock()
         rows = [reader.read(line, cells, now) for line, cells in some]
         _record(engine, caller, now, rows, columns, report)
         _put_aside(refused, header, [row for row in rows if row.reason])
         report.rows += len(rows)
+        if report.rows >= next_look:
+            # Four times as much may want other plans.
+            next_look = report.rows * 4
+            analyze(engine)
         if progress:
             progress(report.rows)
+    if report.recorded:
+        analyze(engine)
     return report
 
 

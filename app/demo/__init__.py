@@ -25,6 +25,7 @@ from app.customers.actions import upsert_customers
 from app.demo.lives import DAYS, Life, Record, Teller
 from app.demo.words import LEAVES, PLACES, TREASURES
 from app.platform.access import create_organization, organizations
+from app.platform.database import analyze
 from app.platform.work import Work, operator, transaction
 from app.purchases.actions import record_purchases
 from app.purchases.rates import import_rates
@@ -57,6 +58,7 @@ def fill(engine: Engine, now: datetime) -> str:
         import_rates(session, _rates(teller), today)
         lives = [*_named(teller), *teller.customers()]
         contacts, orders = _record(work, lives)
+    analyze(engine)
     return f"Made {NAME}: {len(lives):,} customers, {orders:,} purchases and {contacts:,} touchpoints."
 
 
@@ -64,7 +66,7 @@ def _publish(work: Work, today: datetime) -> None:
     """A year in, the amounts were fitted to what tea costs, and complaints were promised a quicker answer."""
     first_policy(work)
     work.now = today - timedelta(days=2 * 365)
-    cuts = [Decimal(cut) for cut in (150, 500, 1500, 3500)]
+    cuts = [Decimal(cut) for cut in (200, 800, 2000, 5000)]
     change = {"rfm_monetary_cuts": cuts, "complaint_sla_days": 10}
     publish_policy(work, {"expected_version": 1, "rfm_cuts_from_base": False, "set": change})
 

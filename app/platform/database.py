@@ -186,6 +186,16 @@ def _connect_sqlite(url: str) -> Engine:
     return engine
 
 
+def analyze(engine: Engine) -> None:
+    """Have the planner look at the tables, after much was written at once; at what others write it looks by itself."""
+    # PostgreSQL's looks once a minute, and until then takes a table that was just filled for one of a few rows.
+    # SQLite's plans rest on the indexes alone.
+    if engine.dialect.name == "postgresql":
+        tables = ", ".join(Base.metadata.tables)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {tables}")
+
+
 Binder = Callable[[Any], Any]
 
 
