@@ -27,7 +27,8 @@ from sqlalchemy import (
 
 from app.query import sql
 from app.query.fact import constant
-from app.query.flow import DECIDING, Graph, Joined, Reading, Row, WhatIf
+from app.query.flow import Reading
+from app.query.graph import DECIDING, Graph, Joined, Row, WhatIf
 from app.query.measure import Ladder, Measure, Noted, Step
 from app.query.question import Explained, Told
 from app.query.shape import Shape
