@@ -8,6 +8,8 @@ would leave them,
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import FromClause, select
+
 from app.query.fact import constant
 from app.query.measure import Expression, Noted, Step
 from app.query.shape import Shape
