@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import case, func
+from sqlalchemy import and_, case, func
 
 from app.query import sql
 from app.query.fact import constant
@@ -89,7 +89,7 @@ def resolve(needed: Rule = open_complaints, by: Rule | None = None) -> Step:
 
     def change(c: Any, p: Any, n: Expression) -> dict[str, Expression]:
         left = c.open_complaints - n
-        return {"open_complaints": left, "overdue_complaint": c.overdue_complaint & (left > constant(0))}
+        return {"open_complaints": left, "overdue_complaint": and_(c.overdue_complaint, left > constant(0))}
 
     return Step("resolve", "openComplaints", "Open complaints to resolve: {needed}", needed, change, by)
 
