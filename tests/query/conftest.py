@@ -1,0 +1,113 @@
+"""One shop on each database, made once: these tests only read."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from starlette.applications import Starlette
+
+from app.platform.database import connect
+from app.query.question import Question
+from schema.schema import world
+from tests.client import Client, application
+from tests.conftest import BACKENDS, NOW, _migrated
+from tests.databases import new_postgres_database, new_sqlite_database
+from tests.query.shop import ARCHIVED, LIVE, Maker, Person, open_shops
+
+FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
+
+
+@dataclass(repr=False)
+class Shop:
+    """The shop as it stands on one database."""
+
+    app: Starlette
+    key: str
+    other_key: str
+    people: list[Person]
+
+    @property
+    def live(self) -> list[Person]:
+        return [person for person in self.people if person.columns["archived_at"] is None]
+
+    def client(self, now: Any = NOW, *, next_door: bool = False) -> Client:
+        return Client(self.app, self.other_key if next_door else self.key, now)
+
+
+@cache
+def shop_on(backend: str) -> Shop:
+    template = _migrated(backend)
+    if backend == "sqlite":
+        url = new_sqlite_database(_file(template))
+    else:
+        url = new_postgres_database(template)
+    people = Maker(1).people(LIVE, ARCHIVED)
+    engine = connect(url)
+    key, other = open_shops(engine, people)
+    if backend == "postgresql":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    engine.dispose()
+    return Shop(application(url), key, other, people)
+
+
+def _file(url: str) -> Any:
+    from pathlib import Path
+
+    from sqlalchemy import make_url
+
+    return Path(make_url(url).database or "")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def shop(backend: str) -> Shop:
+    return shop_on(backend)
+
+
+@pytest.fixture
+def client(shop: Shop) -> Client:
+    return shop.client()
+
+
+@pytest.fixture
+def shops() -> dict[str, Shop]:
+    return {backend: shop_on(backend) for backend in BACKENDS}
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """The compiled questions that are sent to a database meanwhile, and whatever else is read beside them; not what
+    finds the key's holder."""
+    sent: list[str] = []
+
+    def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        beside = statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")) or "FROM api_keys" in statement or
+        "FROM organizations" in statement if not beside:
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+    """The questions that requests are turned into meanwhile."""
+    asked: list[Question] = []
+    prepared = world.prepared
+
+    def note(question: Question, dialect: str) -> Any:
+        asked.append(question)
+        return prepared(question, dialect)
+
+    monkeypatch.setattr(world, "prepared", note)
+    return asked

@@ -1,0 +1,330 @@
+"""A shop that is the same on both databases, to the last id, with what is true of it worked out in plain Python.
+
+A hundred customers, each with a life at random (tests/oracle.py), names full of traps, and six that are archived.
+Nothing in it lies after NOW but ends by word.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, insert, update
+
+from app.customers import facts
+from app.customers.facts import facts as fact_table
+from app.customers.search import tokens, write_tokens
+from app.customers.tables import Consent, Customer, CustomerRef
+from app.platform.access import Org, Organization, create_key
+from app.platform.days import day_number, local_day
+from app.platform.text import fold
+from app.platform.work import Work, operator, transaction
+from app.purchases.tables import Purchase, PurchaseLine, Refund
+from app.scores.actions import first_policy
+from app.scores.tables import Policy
+from app.touchpoints.tables import Touchpoint
+from tests.conftest import NOW
+from tests.oracle import (
+    History,
+    Touch,
+    facts_of,
+    half_away,
+    instant_text,
+    judge,
+    money,
+    printed_facts,
+    random_history,
+)
+from tests.oracle import Policy as OraclePolicy
+
+LIVE, ARCHIVED = 100, 6
+OPENED = NOW - timedelta(days=365 * 4)
+ORG = Org(UUID(int=0xA0), "Tee & Co", "Asia/Shanghai", "EUR")
+OTHER = Org(UUID(int=0xB0), "Next door", "Asia/Shanghai", "EUR")
+
+# Quotes, backslashes, control characters that may be stored, separators of lines, formats, names of parameters, JSON.
+NAMES = (
+    'O\'Brien "the Tea"', "back\\slash \\n \\u0041", "tab\there", "line\nbreak", "line\u2028para\u2029graph", "王小明",
+    "小明",
+    "明", "王小明明", "😀 Émile 👩‍👩‍👧", "50% off", "100%% %s %d %(org)s", "{0} {name} {{}}", ":org :now $1 ?1 @p",
+    '{"a":[1,"x"]}',
+    "');DROP TABLE customers;--", "under_score", "underXscore", "Éa", "éb", "ÉA", "Straße", "STRASSE", "İstanbul",
+    "ｆｕｌｌ",
+    "a", "A", "~tilde", "null", "true", "\u00a0inside\u00a0blank", "Zoë", "zoe", "de\u200dl", "‮right", "Ω", "ω",
+    "ﬁ", "ẞ",
+)  # fmt: skip
+CITIES = (None, "Paris", "paris", "上海", "São Paulo", "100%", "a_b", "axb")
+REGIONS = (None, "Île-de-France", "île-de-france", "ZHEJIANG")
+COUNTRIES, LANGUAGES = (None, "FR", "CN", "BR"), (None, "fr", "zh-Hans")
+BIRTHDAYS = (
+    date(2000, 2, 29), date(1988, 2, 28), date(1990, 3, 1), date(1969, 12, 31), date(1970, 1, 1), date(1980, 6, 15),
+    date(1981, 6, 16), date(1975, 6, 14), date(1999, 12, 31),
+)  # fmt: skip
+TEXTS = (None, "50% off\\", 'say "hi"\n\t%s', "你好 \u2028", "", "😀")
+CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}
+
+
+@dataclass
+class Row:
+    """A stored row, and what is true of it by the path that selects it."""
+
+    id: UUID
+    columns: dict[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Purchased(Row):
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    refunds: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Person(Row):
+    history: History = field(default_factory=History)
+    touchpoints: list[Row] = field(default_factory=list)
+    purchases: list[Purchased] = field(default_factory=list)
+    refs: list[dict[str, str]] = field(default_factory=list)
+    words: list[Row] = field(default_factory=list)
+
+    @property
+    def shown(self) -> list[Row]:
+        return [touch for touch in self.touchpoints if touch.columns["retracted_at"] is None]
+
+    @property
+    def last_words(self) -> list[Row]:
+        last = {}
+        for word in sorted(self.words, key=lambda word: (word.columns["at"], word.id)):
+            last[word.columns["purpose"], word.columns["channel"]] = word
+        return list(last.values())
+
+
+def public(prefix: str, key: UUID) -> str:
+    return f"{prefix}_{key.hex}"
+
+
+class Maker:
+    """Makes everyone, with ids that are the same each time and in no order."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = Random(seed)
+        self.today = NOW.astimezone(ORG.zone).date()
+
+    def key(self) -> UUID:
+        return UUID(int=self.rng.getrandbits(128))
+
+    def people(self, live: int, archived: int) -> list[Person]:
+        return [self.person(n, n >= live) for n in range(live + archived)]
+
+    def person(self, n: int, archived: bool) -> Person:
+        rng = self.rng
+        history = random_history(rng, NOW, ORG.zone, ahead_days=0)
+        if not [touch for touch in history.touches if not touch.retracted]:
+            for order in history.orders:
+                order.tailored = False
+        birthday = rng.choice((None, *BIRTHDAYS))
+        name = NAMES[n % len(NAMES)] if n < 2 * len(NAMES) else f"{rng.choice(NAMES[:30])} {rng.choice(NAMES)}"
+        email = rng.choice((None, f"Buyer.{n}@example.com", f"buyer_{n}%@example.org", "family@example.net"))
+        # Many share an instant, so that ties are broken; some differ by a microsecond.
+        created = OPENED + timedelta(days=rng.choice((0, 1, 1, 2)), microseconds=rng.choice((0, 0, 1)))
+        columns = {
+            "version": 1,
+            "created_at": created,
+            "updated_at": created + timedelta(hours=rng.randint(0, 3)),
+            "archived_at": NOW - timedelta(days=1) if archived else None,
+            "kind": rng.choice(("PERSON", "PERSON", "COMPANY")),
+            "name": name,
+            "email": email,
+            "phone": rng.choice((None, f"+3361234{n:04}", "+8613800138000")),
+            "birthday": None if birthday is None else day_number(birthday),
+            "birthday_month_day": None if birthday is None else birthday.month * 100 + birthday.day,
+            "city": rng.choice(CITIES),
+            "region": rng.choice(REGIONS),
+            "country": rng.choice(COUNTRIES),
+            "language": rng.choice(LANGUAGES),
+            "attributes": rng.choice(("{}", '{"a":"\\"%s\\u2028","b":[1.5,null,true]}', '{"茶":{"x":"😀\\\\"}}')),
+            "suppressed": history.suppressed,
+            "terminated_day": None if history.terminated_on is None else day_number(history.terminated_on),
+            "termination_reason": None,
+        }
+        for folded in ("name", "email", "city", "region"):
+            columns[f"{folded}_folded"] = None if columns[folded] is None else fold(columns[folded])
+        person = Person(self.key(), columns, history=history)
+        person.touchpoints = self.touchpoints(history.touches)
+        person.purchases = [self.purchase(order, person) for order in history.orders]
+        person.words = [self.word(word) for word in sorted(history.words, key=lambda word: word.id)]
+        person.refs = [{"system": system, "value": f"{rng.choice(('n%', 'N_', '茶'))}{n}"} for system in ("pos",
+        "web%", "CRM") if rng.random() < 0.4] person.values = self.values(person)
+        return person
+
+    def touchpoints(self, touches: list[Touch]) -> list[Row]:
+        rng = self.rng
+        # The latest answer is told by instant and then by id, so ids rise as the oracle's do.
+        keys = dict(zip(sorted(touch.id for touch in touches), sorted(self.key() for _ in touches), strict=True))
+        rows = []
+        for touch in touches:
+            ref = rng.choice((None, None, f"T%{keys[touch.id].hex[:6]}"))
+            columns = {
+                "kind": touch.kind, "channel": touch.channel, "direction": touch.direction, "occurred_at": touch.at,
+                "local_day": local_day(touch.at, ORG.zone), "recorded_at": touch.at +
+                timedelta(minutes=rng.choice((0, 0, 7))),
+                "subject": rng.choice(TEXTS) or None, "body": rng.choice(TEXTS) or None,
+                "sentiment_e6": rng.choice((None, -1_000_000, 0, 250_000, 1)), "nps": touch.nps, "csat": touch.csat,
+                "quality_e6": _millionths(touch.quality), "price_e6": _millionths(touch.price), "resolved_at":
+                touch.resolved_at,
+                "resolution": None, "in_reply_to": keys[touch.reply_to] if touch.reply_to else None,
+                "ref_system": "Mail" if ref else None, "ref_system_folded": "mail" if ref else None, "ref_value": ref,
+                "ref_value_folded": fold(ref) if ref else None, "attributes": '{"k":"%s"}', "content_hash": "",
+                "retracted_at": NOW if touch.retracted else None, "retraction_reason": None,
+            }  # fmt: skip
+            values = {
+                "kind": touch.kind, "channel": touch.channel, "direction": touch.direction,
+                "occurredAt": instant_text(touch.at), "recordedAt": instant_text(columns["recorded_at"]), "nps":
+                touch.nps,
+                "csat": touch.csat, "resolvedAt": instant_text(touch.resolved_at), "externalRef.system":
+                columns["ref_system"],
+                "externalRef.value": ref,
+            }  # fmt: skip
+            rows.append(Row(keys[touch.id], columns, values))
+        return rows
+
+    def purchase(self, order: Any, person: Person) -> Purchased:
+        rng = self.rng
+        currency = "KWD" if order.reporting_minor is None else "EUR" if order.reporting_minor == order.gross_minor
+        else "JPY" refunded, shares = 0, []
+        for given in sorted(order.refunds, key=lambda given: (given.at, given.id)):
+            refunded += given.minor
+            shares.append(None if order.reporting_minor is None else _share(order, refunded) - sum(shares))
+        ref = rng.choice((None, f"order_{rng.randint(0, 10**9)}"))
+        columns = {
+            "purchased_at": order.at, "local_day": local_day(order.at, ORG.zone), "recorded_at": order.at,
+            "channel": rng.choice(("STORE", "WEBSITE")), "promotional": rng.random() < 0.3, "currency": currency,
+            "exponent": CURRENCIES[currency], "gross_minor": order.gross_minor, "gross_reporting":
+            order.reporting_minor,
+            "rate_e12": None, "rate_source": None, "refunded_minor": refunded,
+            "refunded_reporting": None if order.reporting_minor is None else sum(shares),
+            "tailored_to": rng.choice(person.shown).id if order.tailored else None,
+            "ref_system": "shop" if ref else None, "ref_system_folded": "shop" if ref else None, "ref_value": ref,
+            "ref_value_folded": ref, "content_hash": "", "voided_at": NOW if order.voided else None, "void_reason":
+            None,
+        }  # fmt: skip
+        row = Purchased(self.key(), columns)
+        keys = sorted(self.key() for _ in shares)
+        row.refunds = [
+            {"id": key, "amount_minor": given.minor, "amount_reporting": share, "refunded_at": given.at,
+            "recorded_at": given.at, "content_hash": ""} for key, given, share in zip(keys, sorted(order.refunds,
+            key=lambda given: (given.at, given.id)), shares, strict=True)
+        ]
+        first = rng.randint(0, order.gross_minor)
+        for position, total in enumerate((first, order.gross_minor - first)):
+            sku, name, category = rng.choice((None, "SKU_%", "sku-1")), rng.choice(("Green Tea", "乌龙", "50% tea")),
+            rng.choice((None, "Tea", "茶")) row.lines.append(
+                {
+                    "position": position, "sku": sku, "sku_folded": sku and fold(sku), "name": name, "name_folded":
+                    fold(name),
+                    "category": category, "category_folded": category and fold(category),
+                    "quantity_e6": rng.choice((1, 1_500_000, 10_000_000)), "unit_minor": rng.choice((None, total)),
+                    "total_minor": total,
+                }  # fmt: skip
+            )
+        status = "VOIDED" if order.voided else "COMPLETED" if not refunded else "REFUNDED" if refunded >=
+        order.gross_minor else "PARTLY_REFUNDED" gross, back = order.reporting_minor, columns["refunded_reporting"]
+        row.values = {
+            "purchasedAt": instant_text(order.at), "recordedAt": instant_text(order.at), "status": status, "channel":
+            columns["channel"],
+            "promotional": columns["promotional"], "currency": currency, "externalRef.system": columns["ref_system"],
+            "externalRef.value": ref, "grossReporting": None if gross is None else money(gross, 2),
+            "netReporting": None if gross is None else money(gross - back, 2),
+        }  # fmt: skip
+        return row
+
+    def word(self, word: Any) -> Row:
+        columns = {
+            "purpose": word.purpose, "channel": word.channel, "state": word.state, "at": word.at, "recorded_at":
+            word.at,
+            "source": None, "policy_text": None,
+        }  # fmt: skip
+        values = {"purpose": word.purpose, "channel": word.channel, "state": word.state}
+        # Equal instants are told apart by id, in the order of recording.
+        return Row(UUID(int=(int(word.id[4:]) << 96) | self.rng.getrandbits(90)), columns, values)
+
+    def values(self, person: Person) -> dict[str, Any]:
+        columns = person.columns
+        known = facts_of(person.history, NOW, ORG.zone)
+        said = {key: columns[key] for key in ("kind", "name", "email", "phone", "city", "region", "country",
+        "language", "suppressed")} said |= {
+            "createdAt": instant_text(columns["created_at"]), "updatedAt": instant_text(columns["updated_at"]),
+            "birthday": None if columns["birthday"] is None else (date(1970, 1, 1) +
+            timedelta(days=columns["birthday"])).isoformat(),
+        }  # fmt: skip
+        return said | printed_facts(known, 2) | judge(known, OraclePolicy(), self.today)
+
+
+def _share(order: Any, refunded: int) -> int:
+    from fractions import Fraction
+
+    return half_away(Fraction(order.reporting_minor * refunded, order.gross_minor))
+
+
+def _millionths(number: Decimal | None) -> int | None:
+    return None if number is None else int(number * 1_000_000)
+
+
+def open_shops(engine: Engine, people: list[Person]) -> tuple[str, str]:
+    """Fill an empty database; returns the keys of the shop and of the one next door, which has customers of the same
+    names."""
+    neighbours = Maker(7).people(12, 1)
+    with transaction(engine) as session:
+        for org in (ORG, OTHER):
+            session.execute(insert(Organization), {"id": org.id, "name": org.name, "time_zone": org.time_zone,
+            "currency": org.currency, "created_at": OPENED})
+        keys = [create_key(session, org.id, ["read", "write"], OPENED) for org in (ORG, OTHER)]
+        for n, (org, everyone) in enumerate(((ORG, people), (OTHER, neighbours))):
+            work = Work(session, operator(org), OPENED)
+            first_policy(work)
+            session.execute(update(Policy).where(Policy.org_id == org.id).values(id=UUID(int=0xC0 + n)))
+            _store(work, everyone)
+    return keys[0], keys[1]
+
+
+def _store(work: Work, people: list[Person]) -> None:
+    mine = [(person, {"customer_id": person.id}) for person in people]
+    work.insert(Customer, [{"id": person.id, **person.columns} for person in people])
+    work.session.execute(insert(fact_table.table), [{"org_id": work.org.id, "customer_id": person.id} for person in
+    people]) work.insert(
+        CustomerRef,
+        [
+            {**of, **ref, "system_folded": fold(ref["system"]), "value_folded": fold(ref["value"]), "live":
+            person.columns["archived_at"] is None} for person, of in mine
+            for ref in person.refs
+        ],
+    )
+    # A reply comes after what it answers, so they are stored in the order of recording.
+    for person, of in mine:
+        for touch in person.touchpoints:
+            work.insert(Touchpoint, [{"id": touch.id, **of, **touch.columns}])
+    bought = [(purchase, of) for person, of in mine for purchase in person.purchases]
+    work.insert(Purchase, [{"id": purchase.id, **of, **purchase.columns} for purchase, of in bought])
+    work.insert(PurchaseLine, [{"purchase_id": purchase.id, **line} for purchase, _ in bought for line in
+    purchase.lines]) work.insert(Refund, [{"purchase_id": purchase.id, "reason": None, "ref_system": None,
+    "ref_value": None,
+    **refund} for purchase, _ in bought for refund in purchase.refunds]) work.insert(Consent, [{"id": word.id, **of,
+    **word.columns} for person, of in mine for word in person.words]) write_tokens(
+        work,
+        {
+            person.id: tokens(person.columns["name"], person.columns["email"], person.columns["phone"], [ref["value"]
+            for ref in person.refs]) for person in people
+        },
+    )
+    facts.rebuild_all(work)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
