@@ -36,12 +36,12 @@ class Habit(NamedTuple):
 
 HABITS = {
     "prospect": Habit(14, (1, 700), (1, 1), (1, 1), 0.6),
-    "newcomer": Habit(9, (1, 88), (1, 30), (10, 40), 0.8),
-    "passer-by": Habit(18, (100, 1080), (95, 1000), (60, 200), 0.3),
-    "regular": Habit(28, (120, 1080), (1, 60), (28, 90), 0.5),
+    "newcomer": Habit(12, (1, 88), (1, 30), (10, 40), 0.8),
+    "passer-by": Habit(21, (100, 1080), (95, 700), (60, 200), 0.4),
+    "regular": Habit(24, (120, 1080), (1, 60), (28, 90), 0.5),
     "friend": Habit(9, (400, 1080), (1, 40), (18, 45), 1.0),
     "slipping": Habit(9, (400, 1080), (182, 360), (24, 70), 0.6),
-    "lapsed": Habit(13, (500, 1080), (368, 800), (30, 90), 0.4),
+    "lapsed": Habit(11, (500, 1080), (368, 800), (30, 90), 0.4),
 }
 
 
@@ -237,13 +237,13 @@ class Teller:
             ago -= max(1, round(self.rng.gauss(gap, gap / 3)))
 
     def buy_on(self, life: Life, days: Sequence[int], warmth: float) -> None:
-        mood = self.rng.gauss(8.2, 1.6)
+        mood = self.rng.gauss(7.8, 1.9)
         for ago in days:
             order = self.order(life, ago)
             if self.chance(0.008):
                 self.refund(life, order, whole=self.chance(0.4))
             self.around(life, ago, warmth)
-            if self.chance(0.09 * warmth):
+            if self.chance(0.12 * warmth):
                 # Better by the year, and dearer too.
                 later = max(1, ago - self.rng.randint(1, 9))
                 year = (DAYS - later) / 365
@@ -251,7 +251,7 @@ class Teller:
                 self.survey(life, later, nps, 0.96 + nps / 60 + year / 25, self.rng.gauss(1.02 + year / 30, 0.05))
             if self.chance(0.007):
                 later = max(1, ago - self.rng.randint(0, 6))
-                self.complain(life, later, None if later < 60 and self.chance(0.75) else self.rng.randint(1, 12))
+                self.complain(life, later, None if later < 60 and self.chance(0.5) else self.rng.randint(1, 12))
 
     def around(self, life: Life, ago: int, warmth: float) -> None:
         """What comes with an order, before and after."""
@@ -266,7 +266,7 @@ class Teller:
             (0.08, after, "EVENT", ("EVENT", "STORE"), False),
             (0.06, after, "CALL", ("PHONE",), True),
             (0.04, after, "NOTE", ("STORE",), True),
-            (0.03, after, "NEED", ("STORE", "WECHAT"), False),
+            (0.12, after, "NEED", ("STORE", "WECHAT"), False),
             (0.01, after, "OTHER", ("MAIL",), False),
         )
         for share, day, kind, channels, out in happens:
@@ -302,7 +302,7 @@ class Teller:
             self.touch(life, self.rng.randint(1, since), "QUOTE_ACCEPTED", "EMAIL")
 
     def agree(self, life: Life) -> None:
-        if self.chance(0.22):
+        if self.chance(0.4):
             channel = self.rng.choice(("WECHAT", "WECHAT", "EMAIL", "SMS", "PUSH"))
             self.consent(life, life.since, channel)
             if self.chance(0.15):
@@ -325,6 +325,8 @@ class Teller:
             wrong = self.touch(life, 1, "NOTE", "STORE", out=True)
             retract = {"touchpoint": {"external_ref": wrong["external_ref"]}, "reason": "记错了人 Meant for another"}
             life.deeds.append((self.at(1, 22), retract_touchpoint, retract))
+        if life.orders and self.chance(0.015):
+            self.complain(life, self.rng.randint(1, min(9, life.since)), settled_after=None)
         if self.chance(0.012):
             life.deeds.append((self.at(1, 23, 59), archive_customer, {"customer": life.lookup}))
 

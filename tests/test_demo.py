@@ -1,0 +1,215 @@
+"""The demonstration shows everything that a customer can be, on whatever day it is made."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Engine, func, make_url, select
+from sqlalchemy.orm import Session
+
+from app import demo
+from app.customers.facts import facts, verify
+from app.customers.tables import Channel, Consent, ConsentPurpose, ConsentState, Customer, CustomerKind
+from app.demo import lives
+from app.demo.lives import Teller
+from app.platform.access import create_key, organizations
+from app.platform.database import connect
+from app.platform.work import Work, operator, transaction
+from app.purchases.tables import Purchase, Refund
+from app.relationships.measures import NextAction, RelationshipTier
+from app.scores.behavior import BehaviorType
+from app.scores.lifecycle import LifecyclePhase, LifecycleStage
+from app.scores.tables import Policy
+from app.touchpoints.tables import Touchpoint, TouchpointKind
+from tests.client import Client, application
+from tests.conftest import NOW, _drop, _migrated
+from tests.databases import new_sqlite_database
+
+FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
+# Fewer than there will be: what occurs among these occurs among all.
+FEW = lives.CUSTOMERS if FULL else 500
+MORNINGS = (datetime(2024, 2, 29, 0, 5, tzinfo=UTC), NOW, datetime(2029, 12, 31, 23, 55, tzinfo=UTC))
+
+
+class House:
+    """The tea house of one morning, in a database of its own, and a client who asks that morning."""
+
+    def __init__(self, url: str, now: datetime) -> None:
+        self.engine, self.now = connect(url), now
+        self.said = demo.fill(self.engine, now)
+        with transaction(self.engine) as session:
+            (self.org,) = organizations(session)
+            key = create_key(session, self.org.id, ["read"], now)
+        self.client = Client(application(url), key, now)
+
+    def ask(self, query: str) -> Any:
+        return asyncio.run(self.client.ask(query))
+
+    def groups(self, dimension: str, key: str) -> dict[str | None, int]:
+        """How many customers there are of each."""
+        asked = self.ask(f"{{ customerGroups(by: [{dimension}]) {{ rows {{ {key} count }} }} }}")
+        return {row[key]: row["count"] for row in asked["customerGroups"]["rows"]}
+
+    def known(self, column: Any, *where: Any) -> set[Any]:
+        """What occurs in a column."""
+        with Session(self.engine) as session:
+            mine = column.class_.org_id == self.org.id
+            return set(session.scalars(select(column).where(mine, *where).distinct()))
+
+
+@pytest.fixture(scope="module", params=MORNINGS, ids=lambda now: f"{now:%Y}")
+def house(request: pytest.FixtureRequest) -> Iterator[House]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lives, "CUSTOMERS", FEW)
+        url = new_sqlite_database(_file(_migrated("sqlite")))
+        made = House(url, request.param)
+        yield made
+        made.engine.dispose()
+        _drop(url)
+
+
+def _file(url: str) -> Any:
+    return Path(make_url(url).database or "")
+
+
+# ------------------------------------------------------------------------------------------------ all that can be
+
+
+@pytest.mark.parametrize(
+    ("dimension", "key", "outcomes"),
+    [
+        ("LIFECYCLE_STAGE", "lifecycleStage", {*LifecycleStage.__members__}),
+        ("LIFECYCLE_PHASE", "lifecyclePhase", {*LifecyclePhase.__members__}),
+        ("LIFECYCLE_NEXT_ACTION", "lifecycleNextAction", {*NextAction.__members__}),
+        ("RELATIONSHIP_TIER", "relationshipTier", {*RelationshipTier.__members__, None}),
+        ("VALUE_BEHAVIOR", "valueBehavior", {*BehaviorType.__members__, None}),
+        ("KIND", "kind", {*CustomerKind.__members__}),
+    ],
+)
+def test_every_judgement_occurs(house: House, dimension: str, key: str, outcomes: set[str | None]) -> None:
+    assert set(house.groups(dimension, key)) == outcomes
+
+
+def test_every_grade_occurs(house: House) -> None:
+    cells = [cell for cell in house.groups("VALUE_RFM_CELL", "valueRfmCell") if cell]
+    for place in range(3):
+        assert {cell[place] for cell in cells} == set("12345")
+
+
+def test_everything_happens_that_can_be_recorded(house: House) -> None:
+    assert house.known(Touchpoint.kind) == set(TouchpointKind.__members__)
+    assert house.known(Consent.state) == set(ConsentState.__members__)
+    assert house.known(Consent.purpose) == set(ConsentPurpose.__members__)
+    assert house.known(Purchase.currency) == {"CNY", "EUR", "USD", "GBP"}
+    assert house.known(Purchase.promotional) == {True, False}
+    assert len(house.known(Touchpoint.channel) & set(Channel.__members__)) >= 11
+    assert house.known(Policy.version) == {1, 2}
+    for column in (
+        Touchpoint.in_reply_to,
+        Touchpoint.resolved_at,
+        Touchpoint.retracted_at,
+        Purchase.voided_at,
+        Purchase.tailored_to,
+        Refund.reason,
+        Customer.archived_at,
+        Customer.terminated_day,
+        Customer.birthday,
+    ):
+        assert house.known(column, column.is_not(None)), column
+    assert house.known(Customer.suppressed) == {True, False}
+    whole = Purchase.refunded_minor == Purchase.gross_minor
+    assert house.known(Purchase.id, whole)
+    assert house.known(Purchase.id, Purchase.refunded_minor > 0, ~whole)
+    assert house.known(Purchase.currency, Purchase.gross_reporting.is_(None)) == {"GBP"}
+
+
+def test_complaints_wait_in_time_and_too_long(house: House) -> None:
+    with Session(house.engine) as session:
+        oldest = facts.table.c.oldest_open_complaint_day
+        days = session.scalars(select(oldest).where(facts.table.c.org_id == house.org.id, oldest.is_not(None))).all()
+        today = Work(session, operator(house.org), house.now).today
+    assert min(days) < today - 10 <= max(days)
+
+
+def test_facts_are_what_the_events_say(house: House) -> None:
+    with Session(house.engine) as session:
+        assert verify(Work(session, operator(house.org), house.now)) == {}
+
+
+def test_customers_joined_over_three_years_and_nothing_lies_ahead(house: House) -> None:
+    with Session(house.engine) as session:
+        mine = Customer.org_id == house.org.id
+        first, last = session.execute(
+            select(func.min(Customer.created_at), func.max(Customer.created_at)).where(mine)
+        ).one()
+    assert house.now - first > timedelta(days=1000)
+    assert house.now - last < timedelta(days=30)
+    for column in (Purchase.purchased_at, Purchase.recorded_at, Touchpoint.occurred_at, Refund.refunded_at, Consent.at):
+        assert max(house.known(column)) < house.now
+
+
+# ------------------------------------------------------------------------------------------------ to be found again
+
+NAMED = {
+    "ambassador": ("LOYAL", "MATURITY", "REWARD_LOYALTY", "PARTNER", "AMBASSADOR"),
+    "slipping-partner": ("LOYAL", "DECLINE", "PREVENT_TERMINATION", "PARTNER", None),
+    "new-customer": ("NEW", "SIGNING", "NURTURE_SECOND_PURCHASE", "BUYER", "OCCASIONAL"),
+    "prospect": ("PROSPECT", "DEVELOPMENT", "CONVERT_PROSPECT", None, None),
+    "lost": ("CHURNED", "TERMINATION", "WIN_BACK", None, None),
+    "complaint": ("LOYAL", "DECLINE", "RESOLVE_COMPLAINT", None, None),
+    "office-contract": ("PROSPECT", "SIGNING", "CLOSE_FIRST_ORDER", None, None),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_whoever_is_named_is_what_is_said_of_them(house: House, name: str) -> None:
+    found = house.ask(
+        f'{{ customer(by: {{externalRef: {{system: "demo", value: "{name}"}}}}) {{ '
+        "lifecycle { stage phase nextAction } relationship { tier } value { behavior } } }"
+    )["customer"]
+    stage, phase, action, tier, behavior = NAMED[name]
+    assert found["lifecycle"] == {"stage": stage, "phase": phase, "nextAction": action}
+    assert found["relationship"]["tier"] == tier or tier is None
+    assert found["value"]["behavior"] == behavior or behavior is None
+
+
+# ------------------------------------------------------------------------------------------------ how it is made
+
+
+def test_it_says_what_it_made_and_makes_it_once(house: House) -> None:
+    assert house.said.startswith(f"Made Qinghe Tea House 清河茶馆: {FEW + len(NAMED):,} customers, ")
+    assert demo.fill(house.engine, house.now) == "There is an organisation already, so none was made."
+    with Session(house.engine) as session:
+        assert organizations(session) == [house.org]
+
+
+def test_it_is_made_on_both_databases(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lives, "CUSTOMERS", 20)
+    demo.fill(engine, NOW)
+    with Session(engine) as session:
+        (org,) = organizations(session)
+        assert verify(Work(session, operator(org), NOW)) == {}
+
+
+def test_what_is_interrupted_leaves_nothing_behind(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lives, "CUSTOMERS", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(demo, "record_purchases", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            demo.fill(engine, NOW)
+    with Session(engine) as session:
+        assert organizations(session) == []
+    assert demo.fill(engine, NOW).startswith("Made ")
+
+
+def test_a_day_makes_the_same_lives_and_another_day_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lives, "CUSTOMERS", 20)
+    day = datetime(2026, 6, 15, tzinfo=ZoneInfo(demo.TIME_ZONE))
+    once, again, next_day = (list(Teller(start).customers()) for start in (day, day, day + timedelta(days=1)))
+    assert once == again
+    assert [life.profile for life in once] != [life.profile for life in next_day]
