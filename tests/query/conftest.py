@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, make_url
 from starlette.applications import Starlette
 
 from app.platform.database import connect
@@ -41,10 +42,7 @@ class Shop:
 @cache
 def shop_on(backend: str) -> Shop:
     template = _migrated(backend)
-    if backend == "sqlite":
-        url = new_sqlite_database(_file(template))
-    else:
-        url = new_postgres_database(template)
+    url = new_sqlite_database(_file(template)) if backend == "sqlite" else new_postgres_database(template)
     people = Maker(1).people(LIVE, ARCHIVED)
     engine = connect(url)
     key, other = open_shops(engine, people)
@@ -56,10 +54,6 @@ def shop_on(backend: str) -> Shop:
 
 
 def _file(url: str) -> Any:
-    from pathlib import Path
-
-    from sqlalchemy import make_url
-
     return Path(make_url(url).database or "")
 
 
@@ -90,8 +84,8 @@ def statements() -> Iterator[list[str]]:
     sent: list[str] = []
 
     def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        beside = statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")) or "FROM api_keys" in statement or
-        "FROM organizations" in statement if not beside:
+        beside = statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")) or "FROM api_keys" in statement
+        if not beside and "FROM organizations" not in statement:
             sent.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)

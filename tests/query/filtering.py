@@ -23,8 +23,35 @@ from tests.query.shop import ORG, Person, public
 Says = Callable[[Any], bool]
 Made = tuple[dict[str, Any], Says]
 TODAY = NOW.astimezone(ORG.zone).date()
-PARTS = ("", "e", "É", "é", "明", "小明", "%", "_", "%s", "\\", '"', "'", "s", "ss", "ß", "\n", "\u2028", "😀", "{0}",
-":org", "A", "o'b", "fr", "Hans", "i̇", "+33", "x")
+PARTS = (
+    "",
+    "e",
+    "É",
+    "é",
+    "明",
+    "小明",
+    "%",
+    "_",
+    "%s",
+    "\\",
+    '"',
+    "'",
+    "s",
+    "ss",
+    "ß",
+    "\n",
+    "\u2028",
+    "😀",
+    "{0}",
+    ":org",
+    "A",
+    "o'b",
+    "fr",
+    "Hans",
+    "i̇",
+    "+33",
+    "x",
+)
 
 
 def where_of(name: str) -> dict[str, Any]:
@@ -200,8 +227,9 @@ class Filters:
             return {}, lambda _: True
         said, given = self._given(of, path, filter_type, operator)
         if operator == "withinDays":
-            return nested(path, {operator: given}), lambda row: within_days(value_of(row, path), given,
-            filter_type.name)
+            return nested(path, {operator: given}), lambda row: within_days(
+                value_of(row, path), given, filter_type.name
+            )
         if filter_type.name == "DecimalFilter":
             exact = None if operator == "isNull" else Decimal(given)
 
@@ -245,11 +273,12 @@ class Filters:
             case "IntFilter":
                 said = (value or 0) + rng.choice((0, 0, 0, 1, -1, 2**31 - 1 - (value or 0)))
             case "FloatFilter":
-                said = rng.choice((value or 0.0, (value or 0) + 0.00001, (value or 0) - 1e-9, 0.5, 72.5, -1e300,
-                1e300, 0))
+                said = rng.choice(
+                    (value or 0.0, (value or 0) + 0.00001, (value or 0) - 1e-9, 0.5, 72.5, -1e300, 1e300, 0)
+                )
             case "DecimalFilter":
-                said = f"{rng.choice((Decimal(value or 0), Decimal(value or 0) + Decimal('0.001'),
-                Decimal('-0.000000000001'), Decimal('99999999999999999999'))):f}"
+                known = Decimal(value or 0)
+                said = f"{rng.choice((known, known + Decimal('0.001'), Decimal('-1e-12'), Decimal(10**20 - 1))):f}"
             case "DateTimeFilter":
                 at = datetime.fromisoformat(value) if value else NOW
                 at += rng.choice((timedelta(), timedelta(), timedelta(microseconds=1), -timedelta(days=3)))
@@ -283,8 +312,10 @@ def _leaves(given: Any, prefix: str = "") -> list[str]:
     found: list[str] = []
     for key, value in given.items():
         here = f"{prefix}.{key}"
-        found += [here, *(_leaves(value, here) if isinstance(value, dict) and key not in ("NOT", "some", "none") else
-        ())]
+        found += [
+            here,
+            *(_leaves(value, here) if isinstance(value, dict) and key not in ("NOT", "some", "none") else ()),
+        ]
     return found
 
 

@@ -47,22 +47,60 @@ OTHER = Org(UUID(int=0xB0), "Next door", "Asia/Shanghai", "EUR")
 
 # Quotes, backslashes, control characters that may be stored, separators of lines, formats, names of parameters, JSON.
 NAMES = (
-    'O\'Brien "the Tea"', "back\\slash \\n \\u0041", "tab\there", "line\nbreak", "line\u2028para\u2029graph", "王小明",
+    'O\'Brien "the Tea"',
+    "back\\slash \\n \\u0041",
+    "tab\there",
+    "line\nbreak",
+    "line\u2028para\u2029graph",
+    "王小明",
     "小明",
-    "明", "王小明明", "😀 Émile 👩‍👩‍👧", "50% off", "100%% %s %d %(org)s", "{0} {name} {{}}", ":org :now $1 ?1 @p",
+    "明",
+    "王小明明",
+    "😀 Émile 👩‍👩‍👧",
+    "50% off",
+    "100%% %s %d %(org)s",
+    "{0} {name} {{}}",
+    ":org :now $1 ?1 @p",
     '{"a":[1,"x"]}',
-    "');DROP TABLE customers;--", "under_score", "underXscore", "Éa", "éb", "ÉA", "Straße", "STRASSE", "İstanbul",
+    "');DROP TABLE customers;--",
+    "under_score",
+    "underXscore",
+    "Éa",
+    "éb",
+    "ÉA",
+    "Straße",
+    "STRASSE",
+    "İstanbul",
     "ｆｕｌｌ",
-    "a", "A", "~tilde", "null", "true", "\u00a0inside\u00a0blank", "Zoë", "zoe", "de\u200dl", "‮right", "Ω", "ω",
-    "ﬁ", "ẞ",
-)  # fmt: skip
+    "a",
+    "A",
+    "~tilde",
+    "null",
+    "true",
+    "\u00a0inside\u00a0blank",
+    "Zoë",
+    "zoe",
+    "de\u200dl",
+    "‮right",
+    "Ω",
+    "ω",
+    "ﬁ",
+    "ẞ",
+)
 CITIES = (None, "Paris", "paris", "上海", "São Paulo", "100%", "a_b", "axb")
 REGIONS = (None, "Île-de-France", "île-de-france", "ZHEJIANG")
 COUNTRIES, LANGUAGES = (None, "FR", "CN", "BR"), (None, "fr", "zh-Hans")
 BIRTHDAYS = (
-    date(2000, 2, 29), date(1988, 2, 28), date(1990, 3, 1), date(1969, 12, 31), date(1970, 1, 1), date(1980, 6, 15),
-    date(1981, 6, 16), date(1975, 6, 14), date(1999, 12, 31),
-)  # fmt: skip
+    date(2000, 2, 29),
+    date(1988, 2, 28),
+    date(1990, 3, 1),
+    date(1969, 12, 31),
+    date(1970, 1, 1),
+    date(1980, 6, 15),
+    date(1981, 6, 16),
+    date(1975, 6, 14),
+    date(1999, 12, 31),
+)
 TEXTS = (None, "50% off\\", 'say "hi"\n\t%s', "你好 \u2028", "", "😀")
 CURRENCIES = {"EUR": 2, "JPY": 0, "KWD": 3}
 
@@ -156,8 +194,12 @@ class Maker:
         person.touchpoints = self.touchpoints(history.touches)
         person.purchases = [self.purchase(order, person) for order in history.orders]
         person.words = [self.word(word) for word in sorted(history.words, key=lambda word: word.id)]
-        person.refs = [{"system": system, "value": f"{rng.choice(('n%', 'N_', '茶'))}{n}"} for system in ("pos",
-        "web%", "CRM") if rng.random() < 0.4] person.values = self.values(person)
+        person.refs = [
+            {"system": system, "value": f"{rng.choice(('n%', 'N_', '茶'))}{n}"}
+            for system in ("pos", "web%", "CRM")
+            if rng.random() < 0.4
+        ]
+        person.values = self.values(person)
         return person
 
     def touchpoints(self, touches: list[Touch]) -> list[Row]:
@@ -168,85 +210,138 @@ class Maker:
         for touch in touches:
             ref = rng.choice((None, None, f"T%{keys[touch.id].hex[:6]}"))
             columns = {
-                "kind": touch.kind, "channel": touch.channel, "direction": touch.direction, "occurred_at": touch.at,
-                "local_day": local_day(touch.at, ORG.zone), "recorded_at": touch.at +
-                timedelta(minutes=rng.choice((0, 0, 7))),
-                "subject": rng.choice(TEXTS) or None, "body": rng.choice(TEXTS) or None,
-                "sentiment_e6": rng.choice((None, -1_000_000, 0, 250_000, 1)), "nps": touch.nps, "csat": touch.csat,
-                "quality_e6": _millionths(touch.quality), "price_e6": _millionths(touch.price), "resolved_at":
-                touch.resolved_at,
-                "resolution": None, "in_reply_to": keys[touch.reply_to] if touch.reply_to else None,
-                "ref_system": "Mail" if ref else None, "ref_system_folded": "mail" if ref else None, "ref_value": ref,
-                "ref_value_folded": fold(ref) if ref else None, "attributes": '{"k":"%s"}', "content_hash": "",
-                "retracted_at": NOW if touch.retracted else None, "retraction_reason": None,
-            }  # fmt: skip
+                "kind": touch.kind,
+                "channel": touch.channel,
+                "direction": touch.direction,
+                "occurred_at": touch.at,
+                "local_day": local_day(touch.at, ORG.zone),
+                "recorded_at": touch.at + timedelta(minutes=rng.choice((0, 0, 7))),
+                "subject": rng.choice(TEXTS) or None,
+                "body": rng.choice(TEXTS) or None,
+                "sentiment_e6": rng.choice((None, -1_000_000, 0, 250_000, 1)),
+                "nps": touch.nps,
+                "csat": touch.csat,
+                "quality_e6": _millionths(touch.quality),
+                "price_e6": _millionths(touch.price),
+                "resolved_at": touch.resolved_at,
+                "resolution": None,
+                "in_reply_to": keys[touch.reply_to] if touch.reply_to else None,
+                "ref_system": "Mail" if ref else None,
+                "ref_system_folded": "mail" if ref else None,
+                "ref_value": ref,
+                "ref_value_folded": fold(ref) if ref else None,
+                "attributes": '{"k":"%s"}',
+                "content_hash": "",
+                "retracted_at": NOW if touch.retracted else None,
+                "retraction_reason": None,
+            }
             values = {
-                "kind": touch.kind, "channel": touch.channel, "direction": touch.direction,
-                "occurredAt": instant_text(touch.at), "recordedAt": instant_text(columns["recorded_at"]), "nps":
-                touch.nps,
-                "csat": touch.csat, "resolvedAt": instant_text(touch.resolved_at), "externalRef.system":
-                columns["ref_system"],
+                "kind": touch.kind,
+                "channel": touch.channel,
+                "direction": touch.direction,
+                "occurredAt": instant_text(touch.at),
+                "recordedAt": instant_text(columns["recorded_at"]),
+                "nps": touch.nps,
+                "csat": touch.csat,
+                "resolvedAt": instant_text(touch.resolved_at),
+                "externalRef.system": columns["ref_system"],
                 "externalRef.value": ref,
-            }  # fmt: skip
+            }
             rows.append(Row(keys[touch.id], columns, values))
         return rows
 
     def purchase(self, order: Any, person: Person) -> Purchased:
         rng = self.rng
-        currency = "KWD" if order.reporting_minor is None else "EUR" if order.reporting_minor == order.gross_minor
-        else "JPY" refunded, shares = 0, []
+        own = order.reporting_minor == order.gross_minor
+        currency = "KWD" if order.reporting_minor is None else "EUR" if own else "JPY"
+        refunded, shares = 0, []
         for given in sorted(order.refunds, key=lambda given: (given.at, given.id)):
             refunded += given.minor
             shares.append(None if order.reporting_minor is None else _share(order, refunded) - sum(shares))
         ref = rng.choice((None, f"order_{rng.randint(0, 10**9)}"))
         columns = {
-            "purchased_at": order.at, "local_day": local_day(order.at, ORG.zone), "recorded_at": order.at,
-            "channel": rng.choice(("STORE", "WEBSITE")), "promotional": rng.random() < 0.3, "currency": currency,
-            "exponent": CURRENCIES[currency], "gross_minor": order.gross_minor, "gross_reporting":
-            order.reporting_minor,
-            "rate_e12": None, "rate_source": None, "refunded_minor": refunded,
+            "purchased_at": order.at,
+            "local_day": local_day(order.at, ORG.zone),
+            "recorded_at": order.at,
+            "channel": rng.choice(("STORE", "WEBSITE")),
+            "promotional": rng.random() < 0.3,
+            "currency": currency,
+            "exponent": CURRENCIES[currency],
+            "gross_minor": order.gross_minor,
+            "gross_reporting": order.reporting_minor,
+            "rate_e12": None,
+            "rate_source": None,
+            "refunded_minor": refunded,
             "refunded_reporting": None if order.reporting_minor is None else sum(shares),
             "tailored_to": rng.choice(person.shown).id if order.tailored else None,
-            "ref_system": "shop" if ref else None, "ref_system_folded": "shop" if ref else None, "ref_value": ref,
-            "ref_value_folded": ref, "content_hash": "", "voided_at": NOW if order.voided else None, "void_reason":
-            None,
-        }  # fmt: skip
+            "ref_system": "shop" if ref else None,
+            "ref_system_folded": "shop" if ref else None,
+            "ref_value": ref,
+            "ref_value_folded": ref,
+            "content_hash": "",
+            "voided_at": NOW if order.voided else None,
+            "void_reason": None,
+        }
         row = Purchased(self.key(), columns)
         keys = sorted(self.key() for _ in shares)
         row.refunds = [
-            {"id": key, "amount_minor": given.minor, "amount_reporting": share, "refunded_at": given.at,
-            "recorded_at": given.at, "content_hash": ""} for key, given, share in zip(keys, sorted(order.refunds,
-            key=lambda given: (given.at, given.id)), shares, strict=True)
+            {
+                "id": key,
+                "amount_minor": given.minor,
+                "amount_reporting": share,
+                "refunded_at": given.at,
+                "recorded_at": given.at,
+                "content_hash": "",
+            }
+            for key, given, share in zip(
+                keys, sorted(order.refunds, key=lambda given: (given.at, given.id)), shares, strict=True
+            )
         ]
         first = rng.randint(0, order.gross_minor)
         for position, total in enumerate((first, order.gross_minor - first)):
-            sku, name, category = rng.choice((None, "SKU_%", "sku-1")), rng.choice(("Green Tea", "乌龙", "50% tea")),
-            rng.choice((None, "Tea", "茶")) row.lines.append(
+            sku, category = rng.choice((None, "SKU_%", "sku-1")), rng.choice((None, "Tea", "茶"))
+            name = rng.choice(("Green Tea", "乌龙", "50% tea"))
+            row.lines.append(
                 {
-                    "position": position, "sku": sku, "sku_folded": sku and fold(sku), "name": name, "name_folded":
-                    fold(name),
-                    "category": category, "category_folded": category and fold(category),
-                    "quantity_e6": rng.choice((1, 1_500_000, 10_000_000)), "unit_minor": rng.choice((None, total)),
+                    "position": position,
+                    "sku": sku,
+                    "sku_folded": sku and fold(sku),
+                    "name": name,
+                    "name_folded": fold(name),
+                    "category": category,
+                    "category_folded": category and fold(category),
+                    "quantity_e6": rng.choice((1, 1_500_000, 10_000_000)),
+                    "unit_minor": rng.choice((None, total)),
                     "total_minor": total,
-                }  # fmt: skip
+                }
             )
-        status = "VOIDED" if order.voided else "COMPLETED" if not refunded else "REFUNDED" if refunded >=
-        order.gross_minor else "PARTLY_REFUNDED" gross, back = order.reporting_minor, columns["refunded_reporting"]
+        status = "REFUNDED" if refunded >= order.gross_minor else "PARTLY_REFUNDED"
+        status = "VOIDED" if order.voided else "COMPLETED" if not refunded else status
+        gross, back = order.reporting_minor, columns["refunded_reporting"]
         row.values = {
-            "purchasedAt": instant_text(order.at), "recordedAt": instant_text(order.at), "status": status, "channel":
-            columns["channel"],
-            "promotional": columns["promotional"], "currency": currency, "externalRef.system": columns["ref_system"],
-            "externalRef.value": ref, "grossReporting": None if gross is None else money(gross, 2),
+            "purchasedAt": instant_text(order.at),
+            "recordedAt": instant_text(order.at),
+            "status": status,
+            "channel": columns["channel"],
+            "promotional": columns["promotional"],
+            "currency": currency,
+            "externalRef.system": columns["ref_system"],
+            "externalRef.value": ref,
+            "grossReporting": None if gross is None else money(gross, 2),
             "netReporting": None if gross is None else money(gross - back, 2),
-        }  # fmt: skip
+        }
         return row
 
     def word(self, word: Any) -> Row:
         columns = {
-            "purpose": word.purpose, "channel": word.channel, "state": word.state, "at": word.at, "recorded_at":
-            word.at,
-            "source": None, "policy_text": None,
-        }  # fmt: skip
+            "purpose": word.purpose,
+            "channel": word.channel,
+            "state": word.state,
+            "at": word.at,
+            "recorded_at": word.at,
+            "source": None,
+            "policy_text": None,
+        }
         values = {"purpose": word.purpose, "channel": word.channel, "state": word.state}
         # Equal instants are told apart by id, in the order of recording.
         return Row(UUID(int=(int(word.id[4:]) << 96) | self.rng.getrandbits(90)), columns, values)
@@ -254,12 +349,17 @@ class Maker:
     def values(self, person: Person) -> dict[str, Any]:
         columns = person.columns
         known = facts_of(person.history, NOW, ORG.zone)
-        said = {key: columns[key] for key in ("kind", "name", "email", "phone", "city", "region", "country",
-        "language", "suppressed")} said |= {
-            "createdAt": instant_text(columns["created_at"]), "updatedAt": instant_text(columns["updated_at"]),
-            "birthday": None if columns["birthday"] is None else (date(1970, 1, 1) +
-            timedelta(days=columns["birthday"])).isoformat(),
-        }  # fmt: skip
+        said = {
+            key: columns[key]
+            for key in ("kind", "name", "email", "phone", "city", "region", "country", "language", "suppressed")
+        }
+        said |= {
+            "createdAt": instant_text(columns["created_at"]),
+            "updatedAt": instant_text(columns["updated_at"]),
+            "birthday": None
+            if columns["birthday"] is None
+            else (date(1970, 1, 1) + timedelta(days=columns["birthday"])).isoformat(),
+        }
         return said | printed_facts(known, 2) | judge(known, OraclePolicy(), self.today)
 
 
@@ -279,8 +379,16 @@ def open_shops(engine: Engine, people: list[Person]) -> tuple[str, str]:
     neighbours = Maker(7).people(12, 1)
     with transaction(engine) as session:
         for org in (ORG, OTHER):
-            session.execute(insert(Organization), {"id": org.id, "name": org.name, "time_zone": org.time_zone,
-            "currency": org.currency, "created_at": OPENED})
+            session.execute(
+                insert(Organization),
+                {
+                    "id": org.id,
+                    "name": org.name,
+                    "time_zone": org.time_zone,
+                    "currency": org.currency,
+                    "created_at": OPENED,
+                },
+            )
         keys = [create_key(session, org.id, ["read", "write"], OPENED) for org in (ORG, OTHER)]
         for n, (org, everyone) in enumerate(((ORG, people), (OTHER, neighbours))):
             work = Work(session, operator(org), OPENED)
@@ -293,12 +401,20 @@ def open_shops(engine: Engine, people: list[Person]) -> tuple[str, str]:
 def _store(work: Work, people: list[Person]) -> None:
     mine = [(person, {"customer_id": person.id}) for person in people]
     work.insert(Customer, [{"id": person.id, **person.columns} for person in people])
-    work.session.execute(insert(fact_table.table), [{"org_id": work.org.id, "customer_id": person.id} for person in
-    people]) work.insert(
+    work.session.execute(
+        insert(fact_table.table), [{"org_id": work.org.id, "customer_id": person.id} for person in people]
+    )
+    work.insert(
         CustomerRef,
         [
-            {**of, **ref, "system_folded": fold(ref["system"]), "value_folded": fold(ref["value"]), "live":
-            person.columns["archived_at"] is None} for person, of in mine
+            {
+                **of,
+                **ref,
+                "system_folded": fold(ref["system"]),
+                "value_folded": fold(ref["value"]),
+                "live": person.columns["archived_at"] is None,
+            }
+            for person, of in mine
             for ref in person.refs
         ],
     )
@@ -308,15 +424,28 @@ def _store(work: Work, people: list[Person]) -> None:
             work.insert(Touchpoint, [{"id": touch.id, **of, **touch.columns}])
     bought = [(purchase, of) for person, of in mine for purchase in person.purchases]
     work.insert(Purchase, [{"id": purchase.id, **of, **purchase.columns} for purchase, of in bought])
-    work.insert(PurchaseLine, [{"purchase_id": purchase.id, **line} for purchase, _ in bought for line in
-    purchase.lines]) work.insert(Refund, [{"purchase_id": purchase.id, "reason": None, "ref_system": None,
-    "ref_value": None,
-    **refund} for purchase, _ in bought for refund in purchase.refunds]) work.insert(Consent, [{"id": word.id, **of,
-    **word.columns} for person, of in mine for word in person.words]) write_tokens(
+    work.insert(
+        PurchaseLine, [{"purchase_id": purchase.id, **line} for purchase, _ in bought for line in purchase.lines]
+    )
+    work.insert(
+        Refund,
+        [
+            {"purchase_id": purchase.id, "reason": None, "ref_system": None, "ref_value": None, **refund}
+            for purchase, _ in bought
+            for refund in purchase.refunds
+        ],
+    )
+    work.insert(Consent, [{"id": word.id, **of, **word.columns} for person, of in mine for word in person.words])
+    write_tokens(
         work,
         {
-            person.id: tokens(person.columns["name"], person.columns["email"], person.columns["phone"], [ref["value"]
-            for ref in person.refs]) for person in people
+            person.id: tokens(
+                person.columns["name"],
+                person.columns["email"],
+                person.columns["phone"],
+                [ref["value"] for ref in person.refs],
+            )
+            for person in people
         },
     )
     facts.rebuild_all(work)
