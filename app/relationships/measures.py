@@ -89,7 +89,11 @@ _WINDOWS: dict[str, Rule] = {
         lambda c, p: sql.Least(steps.missing(p.client_min_tailored, c.tailored_orders), c.cocreations_730),
     ),
     "until_cocreations": _window(
-        "cocreation", COCREATION_DAYS, lambda c, p: sql.Least(p.partner_min_cocreation, c.cocreations_730)
+        "cocreation",
+        COCREATION_DAYS,
+        lambda c, p: sql.Least(
+            steps.missing(p.partner_min_cocreation, steps.missing(p.client_min_tailored, c.tailored)), c.cocreations_730
+        ),
     ),
     "until_overdue": lambda c, p: func.coalesce(
         case((not_(c.overdue_complaint), c.oldest_open_complaint_day + p.complaint_sla_days)), _NEVER
@@ -105,13 +109,41 @@ def until_client(c: Any, p: Any) -> Any:
     return sql.Least(sql.Least(c.until_inbound, c.until_dialogues), sql.Least(c.until_needs, c.until_tailored))
 
 
+@measure(customers, Whole(), catalogued=False)
+def until_partner(c: Any, p: Any) -> Any:
+    """The last day on which what a partner needs of what there is today, beyond a client's, still counts."""
+    return sql.Least(c.until_cocreations, c.until_overdue)
+
+
+@measure(customers, Flag(), catalogued=False)
+def enough_for_client(c: Any, p: Any) -> Any:
+    """What a client needs is there, whatever of the rungs below."""
+    known = and_(c.needs_365 >= p.client_min_needs, c.dialogues_365 >= p.client_min_dialogues)
+    return and_(known, c.tailored >= p.client_min_tailored)
+
+
+@measure(customers, Flag(), catalogued=False)
+def enough_for_partner(c: Any, p: Any) -> Any:
+    """What a partner needs is there once a client's co-creations are, whatever of the rungs below."""
+    made = c.cocreations_730 + steps.missing(p.client_min_tailored, c.tailored)
+    return and_(made >= p.partner_min_cocreation, not_(c.recent_detractor), not_(c.overdue_complaint))
+
+
 @measure(customers, Whole(), nullable=True, catalogued=False)
 def next_tier_until(c: Any, p: Any) -> Any:
-    """The last day on which the steps to the next tier still work: until then nothing else that it rests on has left its window."""
+    """The last day on which the steps to the next tier still work: until then nothing else that it rests on has left its
+    window. A step may lead over more than one rung, and then rests on what each of them needs."""
+    never = constant(_NEVER)
+    partner_too = case((c.enough_for_partner, c.until_partner), else_=never)
+    client_too = case((c.enough_for_client, sql.Least(c.until_client, partner_too)), else_=never)
+    customer_at_once = and_(
+        p.customer_min_occasions <= constant(1), or_(c.inbound_365 >= p.customer_min_inbound, c.committed)
+    )
     until = case(
-        (_at(c, RelationshipTier.BUYER), c.until_inbound),
-        (_at(c, RelationshipTier.CUSTOMER), c.until_client),
-        (_at(c, RelationshipTier.CLIENT), sql.Least(sql.Least(c.until_client, c.until_cocreations), c.until_overdue)),
+        (and_(c.tier.is_(None), customer_at_once), sql.Least(c.until_inbound, client_too)),
+        (_at(c, RelationshipTier.BUYER), sql.Least(c.until_inbound, client_too)),
+        (_at(c, RelationshipTier.CUSTOMER), sql.Least(c.until_client, partner_too)),
+        (_at(c, RelationshipTier.CLIENT), sql.Least(c.until_client, c.until_partner)),
     )
     return func.nullif(until, _NEVER)
 

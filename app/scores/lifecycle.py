@@ -88,7 +88,7 @@ def ended(c: Any, p: Any) -> Any:
     definition="The first that holds: ended by word or no kept order for churnDays, churned; no kept order at all, prospect; "
     "loyalMinOccasions over at least loyalMinSpanDays, loyal; first kept order within newDays, new; otherwise active.",
     worst_first=("CHURNED", "PROSPECT", "NEW", "ACTIVE", "LOYAL"),
-    steps=(purchase(), loyalty),
+    steps=(purchase(), loyalty()),
 )
 def stage(c: Any, p: Any) -> Iterable[Rung]:
     ended_by_word = is_so(
@@ -144,19 +144,41 @@ def if_detractor(c: Any, p: Any) -> Expression:
     return sql.either(c.recent_detractor)
 
 
+def _unhappy(c: Any, p: Any) -> Expression:
+    return or_(c.overdue_complaint, c.recent_detractor)
+
+
 def _complaint_due(c: Any, p: Any) -> Expression:
     """The last day on which no open complaint is overdue yet."""
     return case((not_(c.overdue_complaint), c.oldest_open_complaint_day + p.complaint_sla_days))
 
 
-def _still_active(c: Any, p: Any) -> Expression:
-    return case((c.last_day >= p.today - p.active_days, c.last_day + p.active_days))
+def _unless_overdue(c: Any, p: Any) -> Expression:
+    """The last day on which a purchase ends a decline; what a detractor says keeps it one whatever becomes overdue."""
+    return case((not_(c.recent_detractor), _complaint_due(c, p)))
+
+
+def _still_standing(c: Any, p: Any) -> Expression:
+    """The last day on which the customer is neither silent nor gone by word."""
+    silent_after = c.last_day + p.active_days
+    active = c.last_day >= p.today - p.active_days
+    ends = and_(c.terminated_day > p.today, c.last_day <= c.terminated_day)
+    return case((and_(active, ends), sql.Least(silent_after, c.terminated_day - constant(1))), (active, silent_after))
+
+
+def _still_content(c: Any, p: Any) -> Expression:
+    standing, due = _still_standing(c, p), _complaint_due(c, p)
+    return case((due.is_(None), standing), (standing.is_(None), due), else_=sql.Least(standing, due))
+
+
+def _overdue_ones(c: Any, p: Any) -> Expression:
+    return case((c.overdue_complaint, c.open_complaints), else_=constant(0))
 
 
 _phase_steps = (
-    purchase(_order_for_phase, by=_complaint_due),
-    resolve(by=_still_active),
-    answer(if_detractor, by=_still_active),
+    purchase(_order_for_phase, by=_unless_overdue),
+    resolve(_overdue_ones, by=_still_standing),
+    answer(if_detractor, by=_still_content),
 )
 
 
@@ -168,7 +190,7 @@ _phase_steps = (
     definition="Which way the relationship moves: churned, termination; declining, decline; loyal, maturity; active, growth; new, signing; "
     "a prospect who is committed, signing; otherwise development.",
     worst_first=("TERMINATION", "DECLINE", "DEVELOPMENT", "SIGNING", "GROWTH", "MATURITY"),
-    steps=(*_phase_steps, loyalty),
+    steps=(*_phase_steps, loyalty(by=_complaint_due, useless=_unhappy)),
     together=_phase_steps,
 )
 def phase(c: Any, p: Any) -> Iterable[Rung]:

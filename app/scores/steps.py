@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import and_, case, func
+from sqlalchemy import and_, case, func, or_
 
 from app.query import sql
 from app.query.fact import constant
@@ -53,23 +53,27 @@ def long_enough(c: Any, p: Any) -> Expression:
 
 def _to_loyalty(c: Any, p: Any) -> Expression:
     """Purchase days to loyalty; 0 when one purchase today would do, which is a step of its own."""
-    days = sql.Greatest(p.loyal_min_occasions - c.occasions, constant(1))
-    return case(((days == constant(1)) & (long_enough(c, p) == p.today), constant(0)), else_=days)
+    # A span has two ends, and who has never bought has neither.
+    both_ends = and_(c.first_day.is_(None), p.loyal_min_span_days > constant(0))
+    days = sql.Greatest(p.loyal_min_occasions - c.occasions, case((both_ends, constant(2)), else_=constant(1)))
+    at_once = and_(days == constant(1), long_enough(c, p) == p.today)
+    return case((at_once, constant(0)), else_=days)
 
 
 def purchase(needed: Rule = one, by: Rule | None = None) -> Step:
     return Step("purchase", "occasions", "Days with a purchase: {needed} more", needed, _bought(_latest_or_today), by)
 
 
-loyalty = Step(
-    "loyalty",
-    "occasions",
-    "Days with a purchase: {needed} more, the last of them on or after {since}",
-    _to_loyalty,
-    _bought(long_enough),
-    None,
-    long_enough,
-)
+def loyalty(by: Rule | None = None, useless: Rule | None = None) -> Step:
+    """The purchases that loyalty wants; none where they would come too late, or be of no use."""
+
+    def needed(c: Any, p: Any) -> Expression:
+        reasons = ([by(c, p) < long_enough(c, p)] if by else []) + ([useless(c, p)] if useless else [])
+        days = _to_loyalty(c, p)
+        return case((or_(*reasons), constant(0)), else_=days) if reasons else days
+
+    sentence = "Days with a purchase: {needed} more, the last of them on or after {since}"
+    return Step("loyalty", "occasions", sentence, needed, _bought(long_enough), by, long_enough)
 
 
 def contact(needed: Rule = one, by: Rule | None = None) -> Step:
