@@ -273,7 +273,9 @@ class FactTable:
 
     def _beside(self, stream: Events, horizon: Horizon) -> Select[Any]:
         """Every subject of the horizon with the facts its events make, empty ones included."""
-        made = stream.aggregate(horizon)
+        # Made once: a planner that has not counted the tables yet would make it anew for every subject.
+        made = select(stream.aggregate(horizon, name=f"{stream.name}_made")).cte(stream.name)
+        made = made.prefix_with("MATERIALIZED")
         known = self.table.alias("known")
         subjects = [known.c.org_id == horizon.org]
         if horizon.among is not None:
