@@ -43,6 +43,8 @@ HABITS = {
     "slipping": Habit(9, (400, 1080), (182, 360), (24, 70), 0.6),
     "lapsed": Habit(11, (500, 1080), (368, 800), (30, 90), 0.4),
 }
+# Kinds and channels.
+MADE_TOGETHER = (("CO_CREATION", "EVENT"), ("CO_CREATION", "STORE"), ("REFERRAL", "WECHAT"))
 
 
 @dataclass
@@ -111,9 +113,7 @@ class Teller:
             "name": name,
             "email": f"{spoken}{self.cards}@example.{'org' if company else 'com'}" if self.chance(0.75) else None,
             "phone": place.phone.format(number) if self.chance(0.85) else None,
-            "birthday": None
-            if company or self.chance(0.3)
-            else date(1950, 1, 1) + timedelta(self.rng.randrange(20_000)),
+            "birthday": None if company or self.chance(0.3) else self.birthday(),
             "city": place.city,
             "region": place.region,
             "country": place.country,
@@ -128,11 +128,11 @@ class Teller:
     def person(self, place: Place) -> tuple[str, str]:
         if western := words.WESTERN.get(place.country):
             return " ".join(self.rng.choice(names) for names in western), "guest"
-        (surname, surname_said), (given, given_said) = (
-            self.rng.choice(words.SURNAMES),
-            self.rng.choice(words.GIVEN_NAMES),
-        )
-        return surname + given, f"{given_said}.{surname_said}"
+        surname, first = self.rng.choice(words.SURNAMES), self.rng.choice(words.GIVEN_NAMES)
+        return surname[0] + first[0], f"{first[1]}.{surname[1]}"
+
+    def birthday(self) -> date:
+        return date(1950, 1, 1) + timedelta(days=self.rng.randrange(20_000))
 
     def company(self) -> tuple[str, str]:
         name, spoken = self.rng.choice(words.COMPANY_NAMES)
@@ -145,15 +145,14 @@ class Teller:
         currency = life.place.currency if online else "CNY"
         if life.place.country == "GB" and self.chance(0.1):
             currency = "GBP"  # for which nobody has told a rate
+        lines = lines or self.basket(life, online=online)
         record = {
             "customer": life.lookup,
             "purchased_at": self.at(ago),
             "currency": currency,
             "channel": "WEBSITE" if online else self.rng.choice(("STORE", "STORE", "STORE", "APP")),
             "promotional": self.at(ago).strftime("%m%d") in ("0618", "1111") or self.chance(0.06),
-            "lines": [
-                self.line(tea, quantity, currency) for tea, quantity in lines or self.basket(life, online=online)
-            ],
+            "lines": [self.line(tea, quantity, currency) for tea, quantity in lines],
             "external_ref": {"system": "pos", "value": f"{life.ref['value']}/{len(life.orders) + 1}"},
             **said,
         }
@@ -189,12 +188,11 @@ class Teller:
     def talk(self, life: Life, ago: int) -> None:
         """A question and its answer, or the other way round."""
         channel, asks = self.rng.choice(("WECHAT", "WECHAT", "CHAT", "EMAIL", "SMS")), self.chance(0.8)
-        asked = self.touch(
-            life, ago, "MESSAGE", channel, out=not asks, body=self.say(life, "QUESTION" if asks else "CARE")
-        )
+        opening, reply = ("QUESTION", "ANSWER") if asks else ("CARE", "QUESTION")
+        asked = self.touch(life, ago, "MESSAGE", channel, out=not asks, body=self.say(life, opening))
         answered = asked["occurred_at"] + timedelta(minutes=self.rng.randint(3, 50))
         link = {"external_ref": asked["external_ref"]}
-        said = self.say(life, "ANSWER" if asks else "QUESTION")
+        said = self.say(life, reply)
         self.touch(life, ago, "MESSAGE", channel, out=asks, body=said, occurred_at=answered, in_reply_to=link)
 
     def survey(self, life: Life, ago: int, nps: int, quality: float, price: float) -> None:
@@ -218,10 +216,8 @@ class Teller:
         at = min(order["purchased_at"] + timedelta(days=self.rng.randint(1, 12)), self.at(1, 22))
         prices = [line["price"]["unit"] * line["quantity"] for line in order["lines"]]
         amount = {"amount": sum(prices) if whole else prices[0] / 2, "currency": order["currency"]}
-        name = {"external_ref": order["external_ref"]}
-        life.deeds.append(
-            (at, refund_purchase, {"purchase": name, "amount": amount, "refunded_at": at, "reason": "破损 Damaged"})
-        )
+        said = {"purchase": {"external_ref": order["external_ref"]}, "refunded_at": at, "reason": "破损 Damaged"}
+        life.deeds.append((at, refund_purchase, {**said, "amount": amount}))
 
     def end(self, life: Life, ago: int) -> None:
         """Ended by word: `ago` may be less than 0, for a day that lies ahead."""
@@ -284,9 +280,7 @@ class Teller:
         for ago in range(since - 60, 20, -self.rng.randint(120, 240)):
             self.tailor(life, ago, ago - self.rng.randint(5, 19))
         for _ in range(self.rng.choice((0, 0, 1, 2, 3))):
-            kind, channel = self.rng.choice(
-                (("CO_CREATION", "EVENT"), ("CO_CREATION", "STORE"), ("REFERRAL", "WECHAT"))
-            )
+            kind, channel = self.rng.choice(MADE_TOGETHER)
             self.touch(life, self.rng.randint(1, min(since, 700)), kind, channel)
 
     def tailor(self, life: Life, ago: int, delivered: int) -> None:
