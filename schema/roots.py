@@ -79,6 +79,7 @@ async def by_ids(
     info: strawberry.Info, ids: Sequence[str], *, even_hidden: bool = False, required_scope: str = "read"
 ) -> list[Any]:
     """Rows by public id, null where there is none, each with its __typename; one statement for each instant that the ids carry."""
+    asked(info).caller.require(required_scope)
     if len(ids) > MOST_NODES:
         raise BadInput(f"At most {MOST_NODES} ids at once.")
     return await _read_nodes(
