@@ -23,7 +23,8 @@ def test_a_broken_sum_is_found_and_mended(begin: Any, org: Any) -> None:
         refund_purchase(work, {"purchase": {"id": purchase}, "amount": {"amount": Decimal("7.50"), "currency": "EUR"}})
         assert wrongly_summed(work) == []
     with begin() as work:
-        work.session.execute(update(Purchase).where(Purchase.org_id == org.id).values(refunded_minor=1, refunded_reporting=2))
+        every = update(Purchase).where(Purchase.org_id == org.id)
+        work.session.execute(every.values(refunded_minor=1, refunded_reporting=2))
         broken = wrongly_summed(work)
         assert len(broken) == 1
         sum_again(work, broken)
