@@ -145,8 +145,8 @@ def connect(url: str, *, for_questions: bool = False) -> Engine:
         if for_questions:
             options += f" -c plan_cache_mode=force_generic_plan -c statement_timeout={QUESTION_SECONDS}s"
         else:
-            # A plan that was kept from when its tables were empty reads them whole once they are not: planned each time,
-            # a foreign key's check among them, a file of purchases is written a hundred times quicker.
+            # A plan that was kept from when its tables were empty reads them whole once they are not: planned each
+            # time, a foreign key's check among them, a file of purchases is written a hundred times quicker.
             options += " -c plan_cache_mode=force_custom_plan"
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
