@@ -90,6 +90,8 @@ class Consent(Node):
 
 
 ConsentConnection, ConsentEdge = connection(Consent)
+# Said here: among the fields of a customer, `consents` is the field.
+EVERY_WORD = Relation(consents, "id", "customer_id")
 
 
 OF_CUSTOMER = {"customer_id": (Value("customer_id", Id(prefix="cus"), False), None, "The customer's id.")}
@@ -349,7 +351,7 @@ class Customer(Node):
         description="The last word on each purpose and channel.",
     )
     consent_history: ConsentConnection = related(  # type: ignore[valid-type]
-        ConsentConnection, Relation(consents, "id", "customer_id"), description="Every word, latest first."
+        ConsentConnection, EVERY_WORD, description="Every word, latest first."
     )
     touchpoints: TouchpointConnection = related(  # type: ignore[valid-type]
         TouchpointConnection,
