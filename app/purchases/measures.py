@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 
 from app.purchases.tables import Purchase, PurchaseLine, PurchaseStatus, Refund
+from app.query import sql
 from app.query.fact import constant
 from app.query.kind import Minor, Position, Whole
 from app.query.measure import measure
@@ -17,7 +18,7 @@ def _refunded_by(amount: str) -> AsOf:
 
     def refunded(p: Any, now: Any) -> Any:
         r: Any = Refund.__table__.alias("given_back")
-        total = select(func.sum(r.c[amount])).where(
+        total = select(sql.whole(func.sum(r.c[amount]))).where(
             r.c.org_id == p.org_id, r.c.purchase_id == p.id, r.c.refunded_at <= now
         )
         return func.coalesce(total.scalar_subquery(), constant(0))
