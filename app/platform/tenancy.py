@@ -2,17 +2,16 @@
 not run.
 
 Checked on the statement's own tree before it is sent, and once when a question is compiled: every owned table in it
-must be compared,
-`table.org_id = ...`, with a value or with the organisation of a table that already is. Row level security is to be
-the second wall.
+must be compared, `table.org_id = ...`, with a value or with the organisation of a table that already is. Row level
+security is to be the second wall.
 """
 
 from typing import Any
 
 from sqlalchemy import Alias, Connection, Table
 from sqlalchemy.sql.elements import BinaryExpression, ColumnClause
-from sqlalchemy.sql.expression import ClauseElement, Insert
-from sqlalchemy.sql.operators import eq
+from sqlalchemy.sql.expression import ClauseElement, Insert, SelectBase
+from sqlalchemy.sql.operators import eq, or_
 
 ORGANISATION = "org_id"
 
@@ -26,26 +25,28 @@ def unnamed(statement: ClauseElement) -> list[str]:
     tables: set[str] = set()
     named: set[str] = set()
     links: list[tuple[str, str]] = []
-    seen: set[int] = set()
-    stack: list[Any] = [statement]
+    # With each part, whether it holds of every row: one of several alternatives does not.
+    seen: set[tuple[int, bool]] = set()
+    stack: list[tuple[Any, bool]] = [(statement, True)]
     while stack:
-        part = stack.pop()
-        if id(part) in seen:
+        part, holds = stack.pop()
+        if (id(part), holds) in seen:
             continue
-        seen.add(id(part))
+        seen.add((id(part), holds))
         if isinstance(part, Insert):
             # Its rows carry their organisation: the column cannot be null.
             named.add(part.table.name)
         if _is_owned(part):
             tables.add(part.name)
             continue  # the table under an alias is not itself read
-        if isinstance(part, BinaryExpression) and part.operator is eq:
+        if holds and isinstance(part, BinaryExpression) and part.operator is eq:
             sides = [_organisation_of(side) for side in (part.left, part.right)]
             if all(sides):
                 links.append((str(sides[0]), str(sides[1])))
             else:
                 named.update(side for side in sides if side)
-        stack.extend(part.get_children())
+        below = isinstance(part, SelectBase) or (holds and getattr(part, "operator", None) is not or_)
+        stack.extend((child, below) for child in part.get_children())
     spreading = True
     while spreading:
         reached = {b for a, b in links if a in named} | {a for a, b in links if b in named}
