@@ -25,7 +25,7 @@ from graphql.execution.values import get_argument_values, get_directive_values
 from app.platform.access import Caller
 from app.platform.database import instant_text
 from app.platform.days import local_day
-from app.platform.ids import EPOCH, microseconds
+from app.platform.ids import EARLIEST, EPOCH, microseconds
 from app.platform.refusals import BadInput
 from app.query import question as q
 from app.query.kind import Plain
@@ -92,6 +92,8 @@ class Planner:
             return
         if instant > self.now:
             raise BadInput("asOf lies in the future.")
+        if instant < EARLIEST:
+            raise BadInput(f"asOf lies before {EARLIEST.year}.")
         self.past, self.as_of = True, instant
         self.set_clock(instant)
 
@@ -146,10 +148,10 @@ class Planner:
 
     def _included(self, node: SelectionNode) -> bool:
         skip: Any = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        if skip and skip["if_"]:
+        if skip and skip["if"]:
             return False
         include: Any = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not include or bool(include["if_"])
+        return not include or bool(include["if"])
 
     # -------------------------------------------------------------- rows
 
@@ -158,7 +160,7 @@ class Planner:
     ) -> q.Items:
         """What is selected of a row or a part of it."""
         return tuple(
-            self._item(of, selected, f"{path}_{selected.key}", named or {}) for selected in self.below(nodes, of)
+            self._item(of, selected, _under(path, selected), named or {}) for selected in self.below(nodes, of)
         )
 
     def _item(self, of: GraphQLObjectType, selected: Selected, path: str, named: Mapping[str, str]) -> q.Item:
@@ -294,11 +296,10 @@ class Planner:
         inner: Any = get_named_type(of.fields[selected.name].type)
         match selected.name:
             case "nodes":
-                return q.Paged(selected.key, "nodes", self.items(inner, selected.nodes, f"{path}_{selected.key}"))
+                return q.Paged(selected.key, "nodes", self.items(inner, selected.nodes, _under(path, selected)))
             case "edges" | "pageInfo":
                 parts = tuple(
-                    self._paged_part(inner, each, f"{path}_{selected.key}")
-                    for each in self.below(selected.nodes, inner)
+                    self._paged_part(inner, each, _under(path, selected)) for each in self.below(selected.nodes, inner)
                 )
                 return q.Paged(selected.key, selected.name, parts=parts)
             case _:
@@ -309,8 +310,13 @@ class Planner:
             return q.Paged(selected.key, "__typename", said=of.name)
         if selected.name == "node":
             inner: Any = get_named_type(of.fields["node"].type)
-            return q.Paged(selected.key, "node", self.items(inner, selected.nodes, f"{path}_{selected.key}"))
+            return q.Paged(selected.key, "node", self.items(inner, selected.nodes, _under(path, selected)))
         return q.Paged(selected.key, selected.name)
+
+
+def _under(path: str, selected: Selected) -> str:
+    # No name begins with a digit, so no alias can look like the path to another field.
+    return f"{path}_{selected.key.replace('_', '_0')}"
 
 
 def python_class(of: Any) -> Any:

@@ -8,6 +8,8 @@ from uuid import UUID
 import uuid_utils.compat
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Nobody asks how things stood before; a hundred years further back are still instants.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})(?:@(-?[0-9]{1,18}))?", re.ASCII)
 
 
@@ -40,9 +42,10 @@ class PublicId:
             return None
         prefix, key, at = found.groups()
         try:
-            return cls(prefix, UUID(hex=key), EPOCH + timedelta(microseconds=int(at)) if at else None)
+            instant = EPOCH + timedelta(microseconds=int(at)) if at else None
         except OverflowError:
             return None
+        return cls(prefix, UUID(hex=key), instant) if instant is None or instant >= EARLIEST else None
 
 
 def key_of(text: str, prefix: str) -> UUID | None:

@@ -56,7 +56,9 @@ class Compiler:
         total = counted(self.statement, many, shape, parents) if "totalCount" in names else None
         joined = self._joined_page(many, shape, page_rows, parents is not None) if page_rows is not None else None
         found = joined.c if joined is not None else None
-        pattern = sql.json_object(self._connection_field(field, many.page, found, total) for field in many.fields)
+        pattern = sql.json_object(
+            self._connection_field(n, field, many.page, found, total) for n, field in enumerate(many.fields)
+        )
         made = [source for source in (joined, total) if source is not None]
         return Child(made, many.relation.parent if many.relation else "", pattern)
 
@@ -94,7 +96,9 @@ class Compiler:
             taken += len(each)
             text = texts[0] if field.name == "nodes" else sql.template(sql.json_object(_edge(field, texts, o)))
             results.append(
-                func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(f"list_{field.key}")
+                func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(
+                    f"list_{many.fields.index(field)}"
+                )
             )
         results.append(sql.either(func.max(o.found) > size).label("more"))
         if with_cursor:
@@ -103,7 +107,9 @@ class Compiler:
         made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
         return (made.group_by(o.parent) if nested else made).cte(statement.name("joined"))
 
-    def _connection_field(self, field: Paged, page: Page, joined: Any, counted: CTE | None) -> tuple[str, Pattern]:
+    def _connection_field(
+        self, place: int, field: Paged, page: Page, joined: Any, counted: CTE | None
+    ) -> tuple[str, Pattern]:
         if field.name == "totalCount":
             return field.key, [
                 sql.or_null(func.coalesce(sql.whole_text(counted.c.total), sql.text("0")), False)
@@ -112,7 +118,7 @@ class Compiler:
             return field.key, sql.json_object(_page_info(part, page, joined) for part in field.parts)
         if field.name == "__typename":
             return field.key, [f'"{field.said}"']
-        return field.key, ["[", func.coalesce(joined[f"list_{field.key}"], sql.text("")), "]"]
+        return field.key, ["[", func.coalesce(joined[f"list_{place}"], sql.text("")), "]"]
 
     def rows(self, shape: Shape, rows: Rows, parents: FromClause) -> Child:
         """All rows of a parent, as a plain list."""

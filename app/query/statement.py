@@ -127,10 +127,10 @@ class World:
         match question:
             case Connection(many=many):
                 child = compiler.page(many, self.shapes[many.shape], None)
-                source: Any = child.sources[0]
-                for other in child.sources[1:]:
-                    source = source.join(other, true())
-                return _from(select(sql.template(child.pattern)), source if child.sources else None)
+                source: Any = None
+                for each in child.sources:
+                    source = each if source is None else source.join(each, true())
+                return _from(select(sql.template(child.pattern)), source)
             case Lookup():
                 return self._lookup(compiler, question)
             case Listing():
