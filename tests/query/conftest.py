@@ -49,6 +49,7 @@ def shop_on(backend: str) -> Shop:
     if backend == "postgresql":
         with engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE")
+            connection.commit()
     engine.dispose()
     return Shop(application(url), key, other, people)
 

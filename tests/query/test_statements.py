@@ -59,7 +59,7 @@ async def test_each_root_field_is_one_statement(client: Client, shop: Shop, stat
 
 
 async def test_what_needs_no_rows_reads_none(client: Client, statements: list[str]) -> None:
-    await client.ask("{ __typename viewer { organization { id name } scopes } metricCatalog { id } }")
+    await client.ask("{ __typename viewer { organization { id name } scopes } metricCatalog { __typename } }")
     assert statements == []
 
 
@@ -103,7 +103,7 @@ async def test_a_question_asked_again_with_other_values_is_known(client: Client,
         totalCount pageInfo { endCursor } nodes { id touchpoints(first: $more) { nodes { id } } } } }"""
 
     def where(names: list[str], least: str) -> dict[str, Any]:
-        some = [public("cus", person.id) for person in shop.people[: len(names)]]
+        some = [public("cus", person.id) for person in shop.people[: min(5, len(names))]]
         return {"name": {"notIn": names}, "facts": {"net": {"gte": least}}, "id": {"notIn": some}}
 
     first = await client.ask(document, first=2, where=where([], "-1"), more=1)
@@ -112,7 +112,7 @@ async def test_a_question_asked_again_with_other_values_is_known(client: Client,
     )
     misses, hits = world.misses, world.hits
     for size in (3, 50, 100):
-        wanted = where([str(n) for n in range(size)], f"{size}.5")
+        wanted = where([str(n) for n in range(size)], f"-{size}.5")
         cursor = (await client.ask(document, first=size, where=wanted, more=size))["customers"]["pageInfo"]["endCursor"]
         assert cursor
         await client.ask(document, first=size, where=where(["x"], "0"), more=2, after=cursor)
