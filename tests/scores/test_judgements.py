@@ -1,4 +1,4 @@
-"""Every fact and judgement of lives at random, now and as of the past, is what plain Python makes of the same events."""
+"""Every fact and judgement of random lives, now and as of the past, is what plain Python makes of the same events."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
