@@ -11,6 +11,7 @@ from app.customers.rules import email_of, phone_of
 from app.customers.search import terms as search_terms
 from app.platform.ids import PublicId
 from app.platform.refusals import BadInput, Problems
+from app.platform.text import clean_ref
 from app.query import question as q
 from app.scores.policy import proposed
 from schema.catalogue import Metric, catalogue
@@ -137,11 +138,16 @@ def _live(ref: Any) -> Any:
 
 def _ref(planner: Planner, ref: Any, system: str, value: str) -> q.Where:
     """The external reference that is asked for, in these nodes of the row."""
-    if "\0" in ref.system + ref.value:
+    # As it would have been stored: trimmed and composed.
+    stored = clean_ref(Problems(), {"system": ref.system, "value": ref.value})
+    if stored is None:
         return q.AnyOf(())
     put = planner.values.put
     return q.All(
-        (q.Compare(system, "eq", put("by_system", ref.system)), q.Compare(value, "eq", put("by_value", ref.value)))
+        (
+            q.Compare(system, "eq", put("by_system", stored["system"])),
+            q.Compare(value, "eq", put("by_value", stored["value"])),
+        )
     )
 
 
