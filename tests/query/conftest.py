@@ -41,8 +41,7 @@ class Shop:
 
 @cache
 def shop_on(backend: str) -> Shop:
-    template = _migrated(backend)
-    url = new_sqlite_database(_file(template)) if backend == "sqlite" else new_postgres_database(template)
+    url = fresh_database(backend)
     people = Maker(1).people(LIVE, ARCHIVED)
     engine = connect(url)
     key, other = open_shops(engine, people)
@@ -54,8 +53,12 @@ def shop_on(backend: str) -> Shop:
     return Shop(application(url), key, other, people)
 
 
-def _file(url: str) -> Any:
-    return Path(make_url(url).database or "")
+def fresh_database(backend: str) -> str:
+    """The url of a migrated database without rows, which stays until the tests end."""
+    template = _migrated(backend)
+    if backend == "sqlite":
+        return new_sqlite_database(Path(make_url(template).database or ""))
+    return new_postgres_database(template)
 
 
 @pytest.fixture

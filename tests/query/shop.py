@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, insert, update
+from sqlalchemy.orm import Session
 
 from app.customers import facts
 from app.customers.facts import facts as fact_table
@@ -373,22 +374,18 @@ def _millionths(number: Decimal | None) -> int | None:
     return None if number is None else int(number * 1_000_000)
 
 
+def store_organization(session: Session, org: Org) -> None:
+    row = {"id": org.id, "name": org.name, "time_zone": org.time_zone, "currency": org.currency, "created_at": OPENED}
+    session.execute(insert(Organization), row)
+
+
 def open_shops(engine: Engine, people: list[Person]) -> tuple[str, str]:
     """Fill an empty database; returns the keys of the shop and of the one next door, which has customers of the same
     names."""
     neighbours = Maker(7).people(12, 1)
     with transaction(engine) as session:
         for org in (ORG, OTHER):
-            session.execute(
-                insert(Organization),
-                {
-                    "id": org.id,
-                    "name": org.name,
-                    "time_zone": org.time_zone,
-                    "currency": org.currency,
-                    "created_at": OPENED,
-                },
-            )
+            store_organization(session, org)
         keys = [create_key(session, org.id, ["read", "write"], OPENED) for org in (ORG, OTHER)]
         for n, (org, everyone) in enumerate(((ORG, people), (OTHER, neighbours))):
             work = Work(session, operator(org), OPENED)

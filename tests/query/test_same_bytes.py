@@ -22,8 +22,7 @@ ASKED = DOCUMENTS | {
     "long_names": f"{{ customers {{ {LONG}a: nodes {{ {LONG}1: name {LONG}2: id }} {LONG}b: nodes {{ id }} }} }}",
     "names_like_paths": AS_PATHS,
     "only_where_it_stands": "{ customers { pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }",
-    "many_of_one": "{ customers(first: 2) { nodes { %s } } }"
-    % " ".join(f"a{n}: name b{n}: version" for n in range(70)),
+    "many_of_one": f"{{ customers(first: 2) {{ nodes {{ {SEVENTY} }} }} }}",
     "the_deepest": deepest(),
     "the_deepest_by_edges": deepest(edges=True),
     "the_deepest_as_of_a_day": deepest(', asOf: "2026-01-01T00:00:00Z"'),
