@@ -3,7 +3,13 @@
 from typing import Any
 
 import strawberry
-from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, is_introspection_type
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    is_introspection_type,
+)
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
@@ -53,6 +59,9 @@ def _finish(graphql: GraphQLSchema) -> None:
     """Let rows be dictionaries: each field finds its value there, unless it resolves itself."""
     roots = {graphql.query_type, graphql.mutation_type}
     for of in graphql.type_map.values():
+        if isinstance(of, GraphQLInputObjectType) and python_class(of).__strawberry_definition__.is_one_of:
+            # Strawberry leaves it to a rule of its own; graphql-core then refuses a document before it runs.
+            of.is_one_of = True
         if isinstance(of, GraphQLInterfaceType):
             of.resolve_type = getattr(python_class(of), "resolve_type", None)
         if not isinstance(of, GraphQLObjectType) or is_introspection_type(of) or of in roots:

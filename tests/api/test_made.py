@@ -1,0 +1,33 @@
+"""Documents that nobody thought of, made from the schema: each is answered, none with a fault of ours."""
+
+import json
+import os
+import random
+from collections import Counter
+
+from tests.api.acting import Shop, by, ref
+from tests.api.made import Maker
+from tests.api.test_writing import buy, contact, new_customer
+
+DOCUMENTS = 1_500 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 300
+
+
+async def test_no_document_made_from_the_schema_is_a_fault_of_ours(shop: Shop) -> None:
+    dice = random.Random(20_260_615)
+    customers = [await new_customer(shop, name, externalRefs=[ref(name)]) for name in ("Ana", "王小明")]
+    ids = customers + [await contact(shop, customers[0], kind) for kind in ("NOTE", "NEED", "COMPLAINT")]
+    ids += [await buy(shop, each) for each in customers]
+    maker, seen = Maker(dice, ids), Counter[str]()
+    for number in range(DOCUMENTS):
+        query, variables = maker.document("mutation" if number % 3 == 0 else "query")
+        body = json.dumps({"query": query, "variables": variables})
+        response = await shop.http.post("/graphql", content=body, headers={"content-type": "application/json"})
+        assert response.status_code < 500, (number, query, variables)
+        answer = response.json()
+        codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
+        assert codes <= {"BAD_USER_INPUT"}, (number, query, variables, answer["errors"])
+        seen[codes.pop() if codes else "ANSWERED"] += 1
+    # A generator that makes nothing but what is refused at the door would prove nothing.
+    assert seen["ANSWERED"] > DOCUMENTS * 0.5, seen
+    assert not shop.wrong_facts()
+    assert (await shop.ask("query($by: CustomerLookup!) { customer(by: $by) { id } }", by=by(customers[0])))["customer"]
