@@ -5,6 +5,7 @@ bytes -> JSON -> credentials -> document (parsed and validated once) -> executio
 
 import logging
 import re
+import sqlite3
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -263,10 +264,7 @@ def _error(error: GraphQLError) -> dict[str, Any]:
             told["extensions"].setdefault("code", "BAD_USER_INPUT")
             told["message"] = _without_values(error.message)
         case _:
-            timed_out = isinstance(cause, OperationalError) and getattr(cause.orig, "sqlstate", None) in (
-                "57014",
-                "55P03",
-            )
+            timed_out = isinstance(cause, OperationalError) and _took_too_long(cause.orig)
             told["extensions"]["code"] = "TIMEOUT" if timed_out else "INTERNAL_SERVER_ERROR"
             told["message"] = "This took too long." if timed_out else "Something went wrong on our side."
             # The class and place are enough to find it; the message could hold somebody's values.
@@ -281,6 +279,13 @@ def _error(error: GraphQLError) -> dict[str, Any]:
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:
     return {**error.formatted, "message": _without_values(error.message)}
+
+
+def _took_too_long(error: BaseException | None) -> bool:
+    """A statement was cancelled at its time limit, or waited too long for another's lock."""
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY)
+    return getattr(error, "sqlstate", None) in ("57014", "55P03")
 
 
 def _bare(error: BaseException) -> Any:

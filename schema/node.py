@@ -44,4 +44,4 @@ class ExternalRef:
 
 
 def refs_of(parent: str = "id") -> Relation:
-    return Relation(references, parent, "customer_id", order=("system",))
+    return Relation(references, parent, "customer_id", order=("system",), selective=True)

@@ -121,7 +121,7 @@ def _who(planner: Planner, by: Any) -> q.Where | None:
         public = PublicId.parse(by.id)
         return q.Compare("id", "eq", put("by_id", public.key)) if public else None
     if _given(by.external_ref):
-        live = q.Relation(references, "id", "customer_id", only=lambda ref, _: [_live(ref)])
+        live = q.Relation(references, "id", "customer_id", only=lambda ref, _: [_live(ref)], selective=True)
         return q.Related(live, _ref(planner, by.external_ref, "system", "value"))
     unarchived = q.Compare("archived_at", "is_null")
     if _given(by.email):

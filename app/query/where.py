@@ -99,11 +99,10 @@ def _related(statement: Statement, row: Reading, where: Related) -> Test:
     target: Shape = relation.target
     rows = read(statement, target, nodes_of(where.test) | {relation.child}, only=relation.only)
     inner = passes(statement, target, rows, where.test)
-    found = (
-        select(constant(1))
-        .select_from(rows.source)
-        .where(*rows.tests, rows[relation.child] == row[relation.parent], inner)
-    )
+    passing = select(rows[relation.child]).select_from(rows.source).where(*rows.tests, inner)
+    if relation.selective:
+        return row[relation.parent].in_(passing.correlate_except(*_sources(rows.source)))
+    found = passing.with_only_columns(constant(1)).where(rows[relation.child] == row[relation.parent])
     return found.correlate_except(*_sources(rows.source)).exists()
 
 
