@@ -115,25 +115,27 @@ def _given(value: Any) -> bool:
     return value is not strawberry.UNSET and value is not None
 
 
+def _live(ref: Any) -> Any:
+    # Written as the partial index has it; SQLite would not know it in `live = 1`.
+    return literal_column(f"{ref.live.table.name}.live")
+
+
+_LIVE_REFS = q.Relation(references, "id", "customer_id", only=lambda ref, _: [_live(ref)], selective=True)
+
+
 def _who(planner: Planner, by: Any) -> q.Where | None:
     put = planner.values.put
     if _given(by.id):
         public = PublicId.parse(by.id)
         return q.Compare("id", "eq", put("by_id", public.key)) if public else None
     if _given(by.external_ref):
-        live = q.Relation(references, "id", "customer_id", only=lambda ref, _: [_live(ref)], selective=True)
-        return q.Related(live, _ref(planner, by.external_ref, "system", "value"))
+        return q.Related(_LIVE_REFS, _ref(planner, by.external_ref, "system", "value"))
     unarchived = q.Compare("archived_at", "is_null")
     if _given(by.email):
         email = email_of(by.email)
         return q.All((unarchived, q.Compare("email", "eq", put("by_email", email)))) if email else None
     phone = phone_of(by.phone)
     return q.All((unarchived, q.Compare("phone", "eq", put("by_phone", phone)))) if phone else None
-
-
-def _live(ref: Any) -> Any:
-    # Written as the partial index has it; SQLite would not know it in `live = 1`.
-    return literal_column(f"{ref.live.table.name}.live")
 
 
 def _ref(planner: Planner, ref: Any, system: str, value: str) -> q.Where:
