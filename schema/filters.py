@@ -3,7 +3,7 @@
 A where type is made for each type of rows and of parts. `where_of` turns what a caller gave into a test for the compiler and its values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
@@ -154,7 +154,7 @@ def _make_where(of: type) -> type:
         match source:
             case Value(filter=True):
                 found.keys[_camel(key)] = source
-                fields[key] = (_filter_of(source) | None, None)
+                fields[key] = (_filter_of(source) | None, each.description)
             case Money(value=value) if value.filter:
                 found.keys[_camel(key)] = value
                 fields[key] = (_filter_of(value) | None, "In the reporting currency.")
@@ -163,13 +163,13 @@ def _make_where(of: type) -> type:
                 made = _make_where(inner)
                 if _filterable[inner].keys:
                     found.keys[_camel(key)] = (source, inner, "part")
-                    fields[key] = (made | None, None)
+                    fields[key] = (made | None, each.description)
             case RelatedField(filter=True, how=how):
                 target = _class_of(each)
                 _make_where(target)
                 found.keys[_camel(key)] = (source, target, how)
                 if how == "one":
-                    fields[key] = (where_type(target) | None, None)
+                    fields[key] = (where_type(target) | None, each.description)
                 else:
                     plural = f"{_plural(target.__name__)}Where"
                     some: dict[str, tuple[Any, str | None]] = {
@@ -178,7 +178,7 @@ def _make_where(of: type) -> type:
                     }
                     fields[key] = (
                         _fill(plural, some, f"Tests the {_plural(target.__name__)} that belong to it.") | None,
-                        None,
+                        each.description,
                     )
     if is_rows:
         for key, (extra, type_, said) in of.entity.extra.items():  # type: ignore[attr-defined]
@@ -390,6 +390,7 @@ def order_type(of: type, sortable: Mapping[str, Value]) -> tuple[type, Any]:
     fields: Any = strawberry.enum(
         members, description=f"What {_plural(of.__name__)} can be sorted by: each is the path that selects it."
     )
+    say_paths(fields, of, "sort")
     made = named(f"{of.__name__}Order")
     made.__annotations__ = {"field": fields, "direction": OrderDirection}
     made.direction = strawberry.field(default=OrderDirection.ASC, description="ASC unless said.")  # type: ignore[attr-defined]
@@ -398,15 +399,24 @@ def order_type(of: type, sortable: Mapping[str, Value]) -> tuple[type, Any]:
     return strawberry.input(made, description=said), fields
 
 
-def paths(of: type, wanted: str, prefix: tuple[str, ...] = ()) -> dict[str, Value]:
+def paths(of: type, wanted: str) -> dict[str, Value]:
     """The values below a type that have a flag, by the path that selects them in upper snake case."""
-    found: dict[str, Value] = {}
+    return {"_".join(path).upper(): value for path, value in _flagged(of, wanted)}
+
+
+def say_paths(members: Any, of: type, wanted: str) -> None:
+    """Describe each member of an enumeration of such values by the path that selects it, like facts.net."""
+    said = {"_".join(path).upper(): ".".join(map(_camel, path)) for path, _ in _flagged(of, wanted)}
+    for member in members.__strawberry_definition__.values:
+        member.description = said[member.name]
+
+
+def _flagged(of: type, wanted: str, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Value]]:
     definition: Any = of.__strawberry_definition__  # type: ignore[attr-defined]
     for each in definition.fields:
-        source, here = each.metadata.get(SOURCE), (*prefix, each.python_name.rstrip("_").upper())
+        source, here = each.metadata.get(SOURCE), (*prefix, each.python_name.rstrip("_"))
         value = source.value if isinstance(source, Money) else source
         if isinstance(value, Value) and getattr(value, wanted):
-            found["_".join(here)] = value
+            yield here, value
         elif isinstance(source, PartOf):
-            found |= paths(_class_of(each), wanted, here)
-    return found
+            yield from _flagged(_class_of(each), wanted, here)

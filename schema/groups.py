@@ -10,7 +10,7 @@ from app.platform.refusals import BadInput
 from app.query import question as q
 from schema.context import asked
 from schema.enums import OrderDirection, described, named_enum
-from schema.filters import paths, where_of
+from schema.filters import paths, say_paths, where_of
 from schema.node import Money
 from schema.plan import Planner, Selected, with_archived
 from schema.scalars import Decimal
@@ -39,6 +39,7 @@ _members = named_enum("CustomerDimension", DIMENSIONS)
 CustomerDimension: Any = strawberry.enum(
     _members, description="What customers can be grouped by: each is the path that selects it."
 )
+say_paths(CustomerDimension, Customer, "group")
 
 
 def _made(name: str, fields: dict[str, tuple[Any, str]], description: str) -> type:

@@ -40,12 +40,15 @@ TRIES = 4
 _AGAIN = frozenset({"40001", "40P01"})
 
 
+_KEY = "Whatever the client makes up, once for each effect; remembered for 7 days."
+
+
 @strawberry.directive(
     locations=[DirectiveLocation.FIELD],
     name="idempotent",
     description="A repeat of this mutation field with the same key has no second effect: same ids, outcome and counts; entities as they are now.",
 )
-def idempotent(key: str) -> None:
+def idempotent(key: Annotated[str, strawberry.argument(description=_KEY)]) -> None:
     """Read by the mutation field itself, in its transaction."""
 
 
