@@ -1,0 +1,43 @@
+"""The questions that a document asks, without a database to ask them of."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import ExecutionResult, execute, parse, validate
+
+from app.platform.work import operator
+from app.query.question import Question
+from schema.context import Asked
+from schema.schema import graphql_schema
+from tests.conftest import NOW
+from tests.query.shop import ORG
+
+
+class Listening:
+    """Stands for a reader and answers nothing."""
+
+    def __init__(self) -> None:
+        self.heard: list[Question] = []
+
+    def read(self, question: Question, values: Mapping[str, Any]) -> str:
+        self.heard.append(question)
+        return "null"
+
+
+def questions_of(text: str, **variables: Any) -> list[Question]:
+    reader: Any = Listening()
+    document = parse(text)
+    assert not validate(graphql_schema, document)
+
+    async def ask() -> None:
+        asked = Asked(None, reader, operator(ORG), NOW)  # type: ignore[arg-type]
+        result = execute(graphql_schema, document, context_value=asked, variable_values=variables)
+        if not isinstance(result, ExecutionResult):
+            result = await result
+        wrong = [error.message for error in result.errors or () if not error.message.startswith("Cannot return null")]
+        assert not wrong
+
+    asyncio.run(ask())
+    found: list[Question] = reader.heard
+    return found
