@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from app.customers.tables import Customer
 from app.platform.idempotency import IdempotencyKey
 from app.purchases.tables import Purchase
-from tests.api.acting import Shop, by, codes, line, ref, unknown
+from tests.api.acting import Shop, by, codes, line, open_house, ref, unknown
 from tests.api.test_writing import contact, new_customer
 from tests.conftest import NOW
 
@@ -195,3 +196,17 @@ async def test_of_eight_who_use_one_key_for_different_things_one_has_its_effect(
     told = sorted(str(codes(answer["data"]["purchaseRecord"]["userErrors"])) for answer in answers)
     assert told == ["[('IDEMPOTENCY_KEY_REUSED', 'input')]"] * 7 + ["[]"]
     assert shop.count(Purchase) == 1
+
+
+def test_a_repeat_while_the_first_still_runs_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PostgreSQL, where another process may hold the key; SQLite has one writer, and the repeat waits its turn."""
+    monkeypatch.setattr("app.platform.database.LOCK_SECONDS", 1)
+    with open_house("postgresql") as house:
+        shop = house.shop()
+        held = {"org_id": shop.org.id, "field": "customerCreate", "key": "k", "fingerprint": "", "created_at": NOW}
+        with house.engine.begin() as running:
+            running.execute(insert(IdempotencyKey).values(held))
+            [error] = asyncio.run(shop.told("customerCreate", {"name": "Ana"}, "k"))
+            running.rollback()
+        assert (error["code"], error["field"]) == ("IDEMPOTENCY_IN_PROGRESS", ["input"])
+        assert shop.count(Customer) == 0
