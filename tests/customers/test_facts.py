@@ -35,7 +35,7 @@ from tests.histories import (
 )
 from tests.oracle import History
 
-LIVES = 150 if FULL else 18
+LIVES = 150 if FULL else 15
 INSTANTS = 8 if FULL else 3
 ZONE = "America/Sao_Paulo"
 EVERYTHING = selection([*FACTS, *JUDGED, "terminatedOn", "suppressed"])

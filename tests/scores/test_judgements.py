@@ -32,8 +32,8 @@ from tests.histories import (
 from tests.oracle import History, Policy
 
 # Zones on both sides of UTC, one with summer time; currencies with two, no and three decimals.
-PLACES = (("Europe/Paris", "EUR", 110), ("America/St_Johns", "JPY", 24), ("Asia/Shanghai", "KWD", 24))
-INSTANTS = 20 if FULL else 6
+PLACES = (("Europe/Paris", "EUR", 101), ("America/St_Johns", "JPY", 20), ("Asia/Shanghai", "KWD", 20))
+INSTANTS = 20 if FULL else 5
 SIZE = 10 if FULL else 1
 CHANGED_AT = NOW - timedelta(days=100)
 EVERYTHING = selection([*FACTS, *JUDGED, "facts.net.currency", "lifecycle.why.policyVersion"])
