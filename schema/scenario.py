@@ -16,7 +16,7 @@ _WINDOWS = {
     "co_creation_days_ago": "cocreation",
     "brand_activity_days_ago": "brand_activity",
 }
-FURTHEST, MOST = 100_000, 1_000_000_000
+FURTHEST, MOST, MOST_ANSWERS = 100_000, 1_000_000_000, 1_000_000
 
 
 def columns(given: Mapping[str, Any], today: int, exponent: int) -> dict[str, Any]:
@@ -62,6 +62,8 @@ def _answers(given: Mapping[str, Any], today: int) -> dict[str, Any]:
         if not 1 <= mean <= 5:
             raise BadInput("csatMean is 1 to 5.")
         count = _count(given, "csat_count") or 1
+        if count > MOST_ANSWERS:
+            raise BadInput(f"csatCount is at most {MOST_ANSWERS:,}.")
         exact = Decimal(str(mean)) * count
         found |= {"csat_count": count, "csat_sum": half_away(*exact.as_integer_ratio())}
     quality, price = given.get("relative_quality"), given.get("relative_price")

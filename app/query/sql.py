@@ -71,14 +71,6 @@ class KeyHex(_Text):
     name = "key_hex"
 
 
-class Rounded(FunctionElement[int]):
-    """A floating number of 0 or more, rounded half up to a whole one."""
-
-    name = "rounded"
-    type = BigInteger()
-    inherit_cache = True
-
-
 class Greatest(FunctionElement[int]):
     """The largest; unknown when any is (PostgreSQL's own would skip unknowns: do not give it any)."""
 
@@ -129,7 +121,6 @@ for element, in_sqlite, in_postgresql in (
     (Joined, "group_concat({0}, ',')", "string_agg({0}, ',' ORDER BY {1})"),
     (Hex, "lower(hex({0}))", "encode(convert_to({0}, 'UTF8'), 'hex')"),
     (KeyHex, "{0}", "replace(CAST({0} AS text), '-', '')"),
-    (Rounded, "CAST({0} + 0.5 AS INTEGER)", "CAST(floor({0} + 0.5) AS bigint)"),
     (Greatest, "max({0}, {1})", "greatest({0}, {1})"),
     (Least, "min({0}, {1})", "least({0}, {1})"),
     (Found, "instr({0}, {1})", "strpos({0}, {1})"),

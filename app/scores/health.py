@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Double, and_, case, cast, func, or_
+from sqlalchemy import and_, case, or_
 
 from app.customers.measures import customers
 from app.query import sql
@@ -88,10 +88,6 @@ def churn_risk(c: Any, p: Any) -> Any:
     return ((whole - c.kept_certainty) * constant(2_000_000) + whole) // (whole * constant(2))
 
 
-def _double(value: Expression) -> Expression:
-    return cast(value, Double)
-
-
 @measure(
     customers,
     Fixed(decimals=6),
@@ -103,14 +99,23 @@ def health_coverage(c: Any, p: Any) -> Any:
     return case((c.kept_orders > constant(0), constant(750_000)), else_=constant(400_000)) + satisfied
 
 
-def _satisfaction(c: Any) -> Expression:
-    """Mean of what is known of NPS / 10 and (CSAT - 1) / 4."""
-    nps = _double(c.nps) / _double(constant(10))
-    csat = _double(c.csat_sum - c.csat_count) / _double(constant(4) * func.nullif(c.csat_count, constant(0)))
+# Health is exact in whole numbers too, and rounded once: a float would lose the halves. Its parts are millionths of 100 points.
+
+
+def _answers(c: Any) -> Expression:
+    return sql.Greatest(c.csat_count, constant(1))
+
+
+@measure(customers, Whole(), catalogued=False)
+def content(c: Any, p: Any) -> Any:
+    """Satisfaction's part, times the number of CSAT answers (1 without any): the mean of what is known of NPS / 10 and
+    (CSAT - 1) / 4."""
+    above_least = c.csat_sum - c.csat_count
+    both = constant(6_250) * (constant(2) * c.nps * c.csat_count + constant(5) * above_least)
     return case(
-        (and_(c.nps.is_not(None), c.csat_count > constant(0)), (nps + csat) / _double(constant(2))),
-        (c.nps.is_not(None), nps),
-        (c.csat_count > constant(0), csat),
+        (and_(c.nps.is_not(None), c.csat_count > constant(0)), both),
+        (c.nps.is_not(None), constant(25_000) * c.nps),
+        else_=constant(62_500) * above_least,
     )
 
 
@@ -123,9 +128,8 @@ def _tell_health(c: Any, p: Any) -> Iterable[Test]:
     percent = Fixed(decimals=4)
     always = c.kept_orders > constant(0)
 
-    def of_hundred(value: Expression) -> Expression:
-        return sql.Rounded(value * _double(constant(10_000)))
-
+    answers = _answers(c)
+    satisfaction = (constant(8) * c.content + answers) // (constant(2) * answers)
     yield is_so(
         "health.risk",
         "lastPurchaseOn",
@@ -138,7 +142,7 @@ def _tell_health(c: Any, p: Any) -> Iterable[Test]:
         "nps",
         or_(c.nps.is_not(None), c.csat_count > constant(0)),
         "Satisfaction, weight 0.25: {observed}.",
-        Said(percent, of_hundred(_satisfaction(c))),
+        Said(percent, satisfaction),
     )
     yield is_so(
         "health.engagement",
@@ -168,11 +172,14 @@ def _tell_health(c: Any, p: Any) -> Iterable[Test]:
     rule_name="health.weights",
 )
 def health(c: Any, p: Any) -> Any:
-    certainty = _double(c.kept_certainty) / _double(c.certainty_whole)
-    sum_ = (
-        _double(constant(350_000)) * certainty
-        + func.coalesce(_double(constant(250_000)) * _satisfaction(c), _double(constant(0)))
-        + _double(constant(200_000) * c.inbound_90) / _double(constant(6))
-        + _double(constant(100_000) * _service(c))
+    answers, whole = _answers(c), c.certainty_whole // constant(1000)
+    parts = (
+        constant(1_050) * c.kept_certainty * answers
+        + constant(3) * whole * c.content
+        + constant(100_000) * whole * answers * (c.inbound_90 + constant(3) * _service(c))
     )
-    return if_bought(c, sql.Rounded(sum_ * _double(constant(1_000_000)) / _double(c.health_coverage)))
+    # Over the weight of what is known: all, or three quarters.
+    unknown = and_(c.nps.is_(None), c.csat_count == constant(0))
+    points = case((unknown, constant(4) * parts), else_=parts)
+    divisor = constant(3) * whole * answers * case((unknown, constant(3)), else_=constant(1))
+    return if_bought(c, (constant(2) * points + divisor) // (constant(2) * divisor))

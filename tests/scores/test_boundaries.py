@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -110,6 +111,20 @@ UNDER_DEFAULTS: list[Case] = [
         "value.score",
         buyer(365, occasions=4, gross_minor=2000_00, inbound_days=days_ago(1, 1, 1), nps=9, nps_day=ago(1)),
         58.75,
+    ),
+    # Just between two numbers, which a float would miss: 61.16875 and 59.60625.
+    ("value.health", buyer(3, nps=10, nps_day=TODAY, inbound_days=days_ago(0, 0), **test_oracle.OVERDUE), 61.1688),
+    (
+        "value.health",
+        buyer(
+            3,
+            nps=10,
+            nps_day=TODAY,
+            csat_mean=Fraction(9, 2),
+            inbound_days=days_ago(0, 0),
+            **test_oracle.OVERDUE,
+        ),
+        59.6063,
     ),
     ("value.perceived.ratio", Facts(quality=Decimal("1.150"), price=Decimal("0.90")), 1.2778),
     ("value.perceived.quality", Facts(quality=Decimal("1.150"), price=Decimal("0.90")), "1.15"),
