@@ -1,4 +1,4 @@
-"""The contract is a file, schema/schema.graphql: it is current, all of it is described, and what is alike looks alike."""
+"""The contract is a file, schema/schema.graphql: current, described throughout, and alike where things are alike."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -17,40 +17,53 @@ from schema.schema import world
 from tests.client import Client, application
 from tests.conftest import BACKENDS, NOW, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
-from tests.query.shop import ARCHIVED, LIVE, Maker, Person, open_shops
+from tests.query.shop import ARCHIVED, EMPTY, LIVE, NEXT_DOOR, ORG, Maker, Person, open_shops
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 
 
 @dataclass(repr=False)
 class Shop:
-    """The shop as it stands on one database."""
+    """A shop as it stands on one database."""
 
     app: Starlette
     key: str
-    other_key: str
     people: list[Person]
 
     @property
     def live(self) -> list[Person]:
         return [person for person in self.people if person.columns["archived_at"] is None]
 
-    def client(self, now: Any = NOW, *, next_door: bool = False) -> Client:
-        return Client(self.app, self.other_key if next_door else self.key, now)
+    def client(self, now: Any = NOW) -> Client:
+        return Client(self.app, self.key, now)
+
+
+@dataclass(repr=False)
+class Street:
+    """The shop, the one next door with fewer customers of the same names, and an empty one to be written to."""
+
+    shop: Shop
+    next_door: Shop
+    empty: Shop
 
 
 @cache
-def shop_on(backend: str) -> Shop:
+def street_on(backend: str) -> Street:
     url = fresh_database(backend)
-    people = Maker(1).people(LIVE, ARCHIVED)
+    houses = [(ORG, Maker(1).people(LIVE, ARCHIVED)), (NEXT_DOOR, Maker(7).people(12, 1)), (EMPTY, [])]
     engine = connect(url)
-    key, other = open_shops(engine, people)
+    keys = open_shops(engine, houses)
     if backend == "postgresql":
         with engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE")
             connection.commit()
     engine.dispose()
-    return Shop(application(url), key, other, people)
+    app = application(url)
+    return Street(*(Shop(app, key, people) for key, (_, people) in zip(keys, houses, strict=True)))
+
+
+def shop_on(backend: str) -> Shop:
+    return street_on(backend).shop
 
 
 def fresh_database(backend: str) -> str:
@@ -69,6 +82,16 @@ def anyio_backend() -> str:
 @pytest.fixture
 def shop(backend: str) -> Shop:
     return shop_on(backend)
+
+
+@pytest.fixture
+def next_door(backend: str) -> Shop:
+    return street_on(backend).next_door
+
+
+@pytest.fixture
+def empty_shop(backend: str) -> Shop:
+    return street_on(backend).empty
 
 
 @pytest.fixture

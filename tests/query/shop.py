@@ -44,7 +44,8 @@ from tests.oracle import Policy as OraclePolicy
 LIVE, ARCHIVED = 100, 6
 OPENED = NOW - timedelta(days=365 * 4)
 ORG = Org(UUID(int=0xA0), "Tee & Co", "Asia/Shanghai", "EUR")
-OTHER = Org(UUID(int=0xB0), "Next door", "Asia/Shanghai", "EUR")
+NEXT_DOOR = Org(UUID(int=0xB0), "Next door", "Asia/Shanghai", "EUR")
+EMPTY = Org(UUID(int=0xD0), "Not open yet", "Asia/Shanghai", "EUR")
 
 # Quotes, backslashes, control characters that may be stored, separators of lines, formats, names of parameters, JSON.
 NAMES = (
@@ -379,20 +380,19 @@ def store_organization(session: Session, org: Org) -> None:
     session.execute(insert(Organization), row)
 
 
-def open_shops(engine: Engine, people: list[Person]) -> tuple[str, str]:
-    """Fill an empty database; returns the keys of the shop and of the one next door, which has customers of the same
-    names."""
-    neighbours = Maker(7).people(12, 1)
+def open_shops(engine: Engine, houses: list[tuple[Org, list[Person]]]) -> list[str]:
+    """Fill an empty database; returns a key of each organisation."""
+    keys = []
     with transaction(engine) as session:
-        for org in (ORG, OTHER):
+        for n, (org, everyone) in enumerate(houses):
             store_organization(session, org)
-        keys = [create_key(session, org.id, ["read", "write"], OPENED) for org in (ORG, OTHER)]
-        for n, (org, everyone) in enumerate(((ORG, people), (OTHER, neighbours))):
             work = Work(session, operator(org), OPENED)
             first_policy(work)
             session.execute(update(Policy).where(Policy.org_id == org.id).values(id=UUID(int=0xC0 + n)))
-            _store(work, everyone)
-    return keys[0], keys[1]
+            if everyone:
+                _store(work, everyone)
+            keys.append(create_key(session, org.id, ["read", "write"], OPENED))
+    return keys
 
 
 def _store(work: Work, people: list[Person]) -> None:

@@ -206,7 +206,9 @@ async def test_nobody_has_that(client: Client, by: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("by", [{}, {"id": None}, {"id": "x", "email": "y"}, {"id": "x", "email": None}, {"name": "x"}])
 async def test_a_lookup_is_by_one_thing(client: Client, by: dict[str, Any]) -> None:
-    assert await client.refused("query($by: CustomerLookup!) { customer(by: $by) { id } }", by=by) == ["BAD_USER_INPUT"]
+    assert set(await client.refused("query($by: CustomerLookup!) { customer(by: $by) { id } }", by=by)) == {
+        "BAD_USER_INPUT"
+    }
 
 
 async def test_a_reference_is_read_as_it_was_stored(client: Client, ids: dict[str, str]) -> None:

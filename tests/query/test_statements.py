@@ -79,15 +79,13 @@ async def test_nobody_is_counted_unless_asked_for(client: Client, statements: li
     assert "customers" not in statements.pop()
 
 
-async def test_a_batch_is_read_back_in_one_statement(shop: Shop, statements: list[str]) -> None:
+async def test_a_batch_is_read_back_in_one_statement(empty_shop: Shop, statements: list[str]) -> None:
     rows = [{"externalRef": {"system": "batch", "value": str(n)}, "set": {"name": f"Row {n}"}} for n in range(200)]
     document = """mutation($input: CustomersUpsertInput!) { customersUpsert(input: $input) { created refused
       rows { index outcome customer { id name lifecycle { stage why { rule } } touchpoints { totalCount } }
         userErrors { message } } userErrors { message } } }"""
     given = {"rows": rows, "onError": "REJECT_ALL"}
-    # Next door, so that the shop stays as it is.
-    client = shop.client(None, next_door=True)
-    answer = (await client.ask(document, input=given))["customersUpsert"]
+    answer = (await empty_shop.client(None).ask(document, input=given))["customersUpsert"]
     assert [row["customer"]["name"] for row in answer["rows"]] == [f"Row {n}" for n in range(200)]
     read = [statement for statement in statements if "customer_rows" in statement]
     assert len(read) == 1
@@ -97,7 +95,7 @@ async def test_a_batch_is_read_back_in_one_statement(shop: Shop, statements: lis
 # ------------------------------------------------------------------ a question asked again
 
 
-async def test_a_question_asked_again_with_other_values_is_known(client: Client, shop: Shop) -> None:
+async def test_a_question_asked_again_with_other_values_is_known(client: Client, shop: Shop, next_door: Shop) -> None:
     document = """query($first: Int!, $after: String, $where: CustomerWhere!, $more: Int!) {
       customers(first: $first, after: $after, where: $where, orderBy: {field: FACTS_NET}) {
         totalCount pageInfo { endCursor } nodes { id touchpoints(first: $more) { nodes { id } } } } }"""
@@ -118,8 +116,7 @@ async def test_a_question_asked_again_with_other_values_is_known(client: Client,
         await client.ask(document, first=size, where=where(["x"], "0"), more=2, after=cursor)
     assert world.misses == misses
     assert world.hits > hits
-    next_door = shop.client(None, next_door=True)
-    await next_door.ask(document, first=5, where=where(["a"], "1"), more=1)
+    await next_door.client(None).ask(document, first=5, where=where(["a"], "1"), more=1)
     assert world.misses == misses
 
 
