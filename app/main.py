@@ -1,5 +1,6 @@
 """Builds the ASGI application: the API at /graphql, GraphiQL for browsers, and nothing that leaves the host."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,12 +20,13 @@ from app.platform.database import connect
 from app.platform.refusals import OperatorError, Unauthenticated
 from app.platform.work import operator
 from app.query.fetch import Reader
-from app.settings import Settings, is_loopback
+from app.settings import Settings
 from schema.http import Endpoint
 from schema.schema import world
 
 GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
 # A revoked key is refused within this many seconds.
+_THIS_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 
 
@@ -103,4 +105,6 @@ def _callers(engine: Engine, settings: Settings) -> Callable[[Request], Caller]:
 
 def _from_this_host(request: Request) -> bool:
     # A page of some other name that resolves to this host must not reach an open server.
-    return is_loopback(request.url.hostname or "")
+    # Read as it was sent: a name that the framework cannot read would otherwise count as this host's own.
+    named = [value for name, value in request.scope["headers"] if name == b"host"]
+    return len(named) == 1 and _THIS_HOST.fullmatch(named[0].decode("latin-1")) is not None

@@ -24,6 +24,7 @@ class Metric:
     facts: list[str] = strawberry.field(
         description="The stored facts that it rests on, as selected where they are shown."
     )
+    rules: list[str] = strawberry.field(description="The ids of the rules that may decide it.")
     selected_as: str = strawberry.field(description="The path below Customer.")
     filtered_as: str | None = strawberry.field(description="The path in CustomerWhere.")
     ordered_as: CustomerOrderField | None = strawberry.field(description="The sort key.")
@@ -70,6 +71,7 @@ def _metric(path: tuple[str, ...], value: Value, measure: Measure, paths: dict[s
         "definition": measure.definition,
         "unit": measure.unit,
         "facts": sorted({paths.get(fact) or _named(fact) for fact in measure.shape.facts_of(measure.key)}),
+        "rules": measure.rule_ids(),
         "selected_as": dotted,
         "filtered_as": dotted if value.filter else None,
         "ordered_as": constant if value.sort else None,

@@ -122,6 +122,13 @@ def identity(prefix: str, description: str | None = None) -> Any:
     return _declare(Value("id", Id(prefix=prefix), False), description or "Opaque; take only what was issued.")
 
 
+def live(prefix: str) -> Any:
+    """The row's own id without an instant."""
+    return _declare(
+        Value("id", Id(prefix=prefix, live=True), False, filter=False), "The id without an instant, for mutations."
+    )
+
+
 def measured(measure: Measure, *, description: str | None = None, **flags: Any) -> Any:
     """A measure of the row; its definition is its description."""
     said = description or measure.definition + (f" {measure.term}" if measure.term else "")
@@ -233,7 +240,8 @@ def asking(
     """A resolver with these arguments (type, default, description). Without `resolve` the answer is already there: the planner has read them."""
 
     async def root(self: Any, info: strawberry.Info, **given: Any) -> Any:
-        return await resolve(info, **given) if resolve else None
+        told = {name: None if value is strawberry.UNSET else value for name, value in given.items()}
+        return await resolve(info, **told) if resolve else None
 
     parameters = [
         Parameter("self", Parameter.POSITIONAL_ONLY),
@@ -241,6 +249,8 @@ def asking(
     ]
     for name, (type_, default, description) in arguments.items():
         annotation: Any = Annotated.__class_getitem__((type_, strawberry.argument(description=description)))  # type: ignore[attr-defined]
+        # Left out is no null: an optional argument has no default in the schema.
+        default = strawberry.UNSET if default is None else default
         parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
     root.__signature__ = Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
     root.__annotations__ = {each.name: each.annotation for each in parameters[1:]} | {"return": returns}

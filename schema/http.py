@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSyntaxError,
     OperationDefinitionNode,
@@ -25,6 +26,7 @@ from graphql import (
     parse,
     validate,
 )
+from graphql.execution.values import get_variable_values
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
@@ -33,11 +35,14 @@ from starlette.responses import Response
 from app.platform.access import Caller
 from app.platform.refusals import BadInput, Forbidden, Unauthenticated
 from app.query.fetch import Reader
+from schema import bounds
 from schema.context import Asked
+from schema.plan import Planner
 from schema.scalars import parse_instant
 from schema.schema import graphql_schema
 
 LARGEST_BODY, LARGEST_DOCUMENT, MOST_TOKENS, MOST_ERRORS = 256 * 1024, 64 * 1024, 2_000, 10
+CLOCKS = (1900, 9000)  # beyond them days and time zones run out
 GRAPHQL_JSON, PLAIN_JSON = "application/graphql-response+json", "application/json"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 log = logging.getLogger("guanxi.request")
@@ -52,30 +57,39 @@ class Refusal(Exception):
 
 
 class Documents:
-    """Documents that were parsed and validated before, up to a bound."""
+    """Documents that were parsed and validated before, up to so many characters of them in all."""
 
-    def __init__(self, most: int = 1_000) -> None:
+    def __init__(self, most: int = 1_000_000) -> None:
         self._known: OrderedDict[str, DocumentNode] = OrderedDict()
-        self._most = most
+        self._most, self._size = most, 0
 
-    def document(self, text: str) -> DocumentNode:
-        """The document; raises Refusal with the first of its errors, or with all that validation found."""
+    def known(self, text: str) -> DocumentNode | None:
+        """A document that was seen before."""
         found = self._known.get(text)
         if found is not None:
             self._known.move_to_end(text)
-            return found
+        return found
+
+    def document(self, text: str) -> DocumentNode:
+        """The document; raises Refusal with the first of its errors, or with all that validation found."""
         try:
             made = parse(text, max_tokens=MOST_TOKENS)
         except GraphQLSyntaxError as error:
             raise Invalid("GRAPHQL_PARSE_FAILED", [error]) from None
         except RecursionError:
             raise Refusal(400, "GRAPHQL_PARSE_FAILED", "The document nests too deeply.") from None
+        try:
+            bounds.shape(made)
+        except bounds.TooMuch as too_much:
+            raise Refusal(400, too_much.code, too_much.message) from None
         errors = validate(graphql_schema, made, max_errors=MOST_ERRORS)
         if errors:
             raise Invalid("GRAPHQL_VALIDATION_FAILED", errors)
         self._known[text] = made
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
+        self._size += len(text)
+        while self._size > self._most:
+            dropped, _ = self._known.popitem(last=False)
+            self._size -= len(dropped)
         return made
 
 
@@ -107,11 +121,8 @@ class Endpoint:
             headers |= refusal.headers
             body = {"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]}
             # A well-formed request that is refused is no transport error for those who asked for plain JSON.
-            status = (
-                200
-                if refusal.status == 400 and refusal.code.startswith("GRAPHQL_") and not as_graphql
-                else refusal.status
-            )
+            well_formed = refusal.status == 400 and refusal.code not in ("BAD_REQUEST", "OPERATION_RESOLUTION_FAILURE")
+            status = 200 if well_formed and not as_graphql else refusal.status
         except Invalid as invalid:
             body = {
                 "errors": [
@@ -135,13 +146,31 @@ class Endpoint:
             caller = await run_sync(self._caller_of, request)
         except Unauthenticated as refused:
             raise Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"}) from None
-        document = self._documents.document(text)
+        known = self._documents.known(text)
+        # Validation takes its time: it is done aside, so that nobody else waits for it.
+        document = known if known is not None else await run_sync(self._documents.document, text)
         operation = _operation(document, operation_name)
         if request.method == "GET" and operation.operation is not OperationType.QUERY:
             raise Refusal(405, "BAD_REQUEST", "By GET only queries are answered.", {"allow": "POST"})
+        self._refuse_arguments(document, operation, variables, caller, now)
         asked = Asked(self._engine, self._reader, caller, now, was_set, request.headers.get("idempotency-key"))
         result = await _run(document, operation_name, variables, asked)
         return 200, _told(result, asked)
+
+    def _refuse_arguments(
+        self, document: DocumentNode, operation: OperationDefinitionNode, variables: Any, caller: Caller, now: datetime
+    ) -> None:
+        """What cannot be asked is refused whole: no field before it runs, no mutation is done whose answer cannot be told."""
+        coerced = get_variable_values(graphql_schema, operation.variable_definitions or (), variables or {})
+        if isinstance(coerced, list):
+            return  # execution tells what is wrong with them
+        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+        try:
+            bounds.arguments(graphql_schema, operation, Planner(graphql_schema, fragments, coerced, caller, now))
+        except BadInput as refused:
+            raise Refusal(400, "BAD_USER_INPUT", str(refused)) from None
+        except GraphQLError:
+            return
 
     def _clock(self, request: Request) -> tuple[datetime, bool]:
         given = request.headers.get("x-guanxi-now")
@@ -150,9 +179,12 @@ class Endpoint:
         if not self._test_clock:
             raise Refusal(400, "BAD_REQUEST", "This server does not take X-Guanxi-Now.")
         try:
-            return parse_instant(given), True
+            now = parse_instant(given)
         except GraphQLError:
             raise Refusal(400, "BAD_REQUEST", "X-Guanxi-Now is an instant of RFC 3339 with an offset.") from None
+        if not CLOCKS[0] <= now.year <= CLOCKS[1]:
+            raise Refusal(400, "BAD_REQUEST", f"X-Guanxi-Now lies from {CLOCKS[0]} to {CLOCKS[1]}.")
+        return now, True
 
 
 async def _run(

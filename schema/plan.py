@@ -90,12 +90,16 @@ class Planner:
         """Read everything below as of an instant; one that is still to come is no question."""
         if instant is None:
             return
+        self.refuse_instant(instant)
+        self.past, self.as_of = True, instant
+        self.set_clock(instant)
+
+    def refuse_instant(self, instant: datetime) -> None:
+        """Raises BadInput for an asOf that cannot be asked."""
         if instant > self.now:
             raise BadInput("asOf lies in the future.")
         if instant < EARLIEST:
             raise BadInput(f"asOf lies before {EARLIEST.year}.")
-        self.past, self.as_of = True, instant
-        self.set_clock(instant)
 
     # -------------------------------------------------------------- selections
 
@@ -109,7 +113,7 @@ class Planner:
             if (argument.out_name or name) in given
         }
 
-    def below(self, nodes: Iterable[FieldNode], parent: GraphQLObjectType) -> list[Selected]:
+    def below(self, nodes: Iterable[Any], parent: GraphQLObjectType) -> list[Selected]:
         """What is selected below a field, merged by response key, in order."""
         found: dict[str, Selected] = {}
         for node in nodes:
@@ -234,20 +238,27 @@ class Planner:
         terms: Sequence[Any] | None = None,
     ) -> q.Many:
         """A connection, below a row or at the root; `terms` of a search put its best match first."""
-        given = self.arguments(parent, selected)
         rows_of = python_class(get_named_type(of.fields["nodes"].type))
+        page, test = self.asked_of(rows_of, self.arguments(parent, selected), path, clocked, terms)
+        fields = tuple(self._paged(of, each, path) for each in self.below(selected.nodes, of))
+        return q.Many(selected.key, rows_of.entity.shape.name, relation, fields, page, test)
+
+    def asked_of(
+        self, rows_of: Any, given: Mapping[str, Any], path: str, clocked: bool, terms: Sequence[Any] | None
+    ) -> tuple[q.Page, q.Where | None]:
+        """Which page of which rows a list's arguments ask for."""
         entity: Entity = rows_of.entity
-        shape = entity.shape
         order = self._order(rows_of, entity, given)
         if terms and not given.get("orderBy"):
             order = (q.Order(SEARCH_RANK, True),)
-        page = self._page(shape, order, given, path, clocked, terms)
+        page = self._page(entity.shape, order, given, path, clocked, terms)
+        test = self.test_of(rows_of, given, path)
+        return page, with_archived(given["archived"].name, test) if "archived" in given else test
+
+    def test_of(self, rows_of: Any, given: Mapping[str, Any], path: str) -> q.Where | None:
+        """The test that the argument `where` asks for."""
         where = given.get("where")
-        test = where_of(rows_of, where, f"{path}_where", self.values) if where is not None else None
-        if "archived" in given:
-            test = with_archived(given["archived"].name, test)
-        fields = tuple(self._paged(of, each, path) for each in self.below(selected.nodes, of))
-        return q.Many(selected.key, shape.name, relation, fields, page, test)
+        return where_of(rows_of, where, f"{path}_where", self.values) if where is not None else None
 
     def _order(self, rows_of: type, entity: Entity, given: Mapping[str, Any]) -> tuple[q.Order, ...]:
         asked = given.get("orderBy") or []

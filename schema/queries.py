@@ -236,7 +236,7 @@ def _root(returns: Any, arguments: dict[str, Any], resolve: Any, description: st
     return strawberry.field(resolver=asking(returns, arguments, resolve), description=description)
 
 
-_SEARCH = "Words in name, email, phone and external references, best match first; several must all be found."
+_SEARCH = "Words in name, email, phone and external references, best match first; several must all be found; a blank text asks for everybody."
 
 
 @strawberry.type(description="What can be asked.")

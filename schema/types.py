@@ -35,6 +35,7 @@ from schema.fields import (
     fact,
     fact_value,
     identity,
+    live,
     measured,
     money,
     one,
@@ -101,6 +102,7 @@ OF_CUSTOMER = {"customer_id": (Value("customer_id", Id(prefix="cus"), False), No
 @strawberry.type(description="One contact, on any channel, by either side. 接触点")
 class Touchpoint(Node):
     id: strawberry.ID = identity("tou")
+    live_id: strawberry.ID = live("tou")
     customer: Person = one(Relation(customers, "customer_id", "id"), filter=True, description="Whose it is.")
     kind: TouchpointKind = column(TouchpointTable.kind, Name(enum=TouchpointKind), description="What kind of contact.")
     channel: Channel = column(TouchpointTable.channel, Name(enum=Channel), description="Through what.")
@@ -124,6 +126,9 @@ class Touchpoint(Node):
     )
     resolved_at: DateTime | None = column(
         TouchpointTable.resolved_at, Moment(), description="Set on a complaint once it is resolved."
+    )
+    resolution: str | None = column(
+        TouchpointTable.resolution, Text(), filter=False, description="How a complaint was settled."
     )
     in_reply_to: Contact | None = one(
         Relation(touchpoints, "in_reply_to", "id"), description="The touchpoint that this one answers."
@@ -186,6 +191,7 @@ class Refund(Node):
 @strawberry.type(description="What a customer bought, at one time.")
 class Purchase(Node):
     id: strawberry.ID = identity("pur")
+    live_id: strawberry.ID = live("pur")
     customer: Person = one(Relation(customers, "customer_id", "id"), filter=True, description="Who bought.")
     purchased_at: DateTime = column(PurchaseTable.purchased_at, Moment(), sort=True, description="When it was bought.")
     recorded_at: DateTime = column(PurchaseTable.recorded_at, Moment(), sort=True, description="When we were told.")
@@ -194,7 +200,12 @@ class Purchase(Node):
     promotional: bool = column(PurchaseTable.promotional, Flag(), description="Whether it was bought in a promotion.")
     gross: Money = money(PurchaseTable.gross_minor, own=True, filter=False, description="The sum of its lines.")
     refunded: Money = money(PurchaseTable.refunded_minor, own=True, filter=False, description="The sum of its refunds.")
-    net: Money = money(bought.net, filter=False, own=True, description="Gross less refunded.")
+    net: Money = money(
+        bought.net,
+        filter=False,
+        own=True,
+        description="Gross less refunded; of a voided purchase too, whose money counts nowhere else.",
+    )
     gross_reporting: Money | None = money(
         PurchaseTable.gross_reporting,
         sort=True,
@@ -291,12 +302,7 @@ def _birthday(value: Any, path: str, values: Values) -> Where:
 @strawberry.type(description="A person or a company that buys, or might. 客户")
 class Customer(Node):
     id: strawberry.ID = identity("cus")
-    live_id: strawberry.ID = column(
-        CustomerTable.id,
-        Id(prefix="cus", live=True),
-        filter=False,
-        description="The id without an instant, for mutations.",
-    )
+    live_id: strawberry.ID = live("cus")
     as_of: DateTime | None = same("as_of", "The instant this was read at; null: now.")
     version: int = column(
         CustomerTable.version,
@@ -330,7 +336,9 @@ class Customer(Node):
     )
     country: str | None = column(CustomerTable.country, Text(), group=True, description="ISO 3166-1 alpha-2, like CN.")
     language: str | None = column(CustomerTable.language, Text(), group=True, description="BCP 47, like zh-Hans.")
-    external_refs: list[ExternalRef] = rows(refs_of(), filter=True, description="One a system.")
+    external_refs: list[ExternalRef] = rows(
+        refs_of(), filter=True, description="One a system; an archived customer shows those it had."
+    )
     attributes: JSON = column(CustomerTable.attributes, Raw(), filter=False, description="Whatever else is to be kept.")
     suppressed: bool = column(
         CustomerTable.suppressed, Flag(), description="Never contacted for marketing, whatever was consented."

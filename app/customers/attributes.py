@@ -17,14 +17,12 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def clean_attributes(problems: Problems, given: Any, *path: str | int) -> dict[str, Any]:
     """The object with its text in NFC; empty for None. Adds INVALID, OUT_OF_RANGE or TOO_LONG, one problem at most."""
-    found: dict[str, Any] = {}
     with problems.gathering(*path):
         if not isinstance(given, dict | None):
             refuse(Code.INVALID, "Attributes are a JSON object.")
         composed = _composed(given or {}, 1)
         attributes_text(composed)
-        found = composed
-    return found
+        return composed
 
 
 def attributes_text(attributes: dict[str, Any]) -> str:

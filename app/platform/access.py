@@ -83,7 +83,9 @@ class Caller:
 def exponent_of(currency: str) -> int:
     """Decimals of an ISO 4217 currency: EUR 2, JPY 0, KWD 3. Raises ValueError for what is none."""
     exponent = Currency(currency).exponent
-    return exponent if exponent is not None else 2
+    if exponent is None:
+        raise ValueError(currency)  # gold, a unit of account, no currency: nothing is sold for it
+    return exponent
 
 
 def create_organization(session: Session, name: str, time_zone: str, currency: str, now: datetime) -> Org:

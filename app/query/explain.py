@@ -111,7 +111,8 @@ class Explainer:
                 "threshold": threshold,
             }
             told |= {"before": sql.text(before), "between": sql.text(between), "after": sql.text(after)}
-            told |= {"met": sql.either(test.holds), "place": constant(place)}
+            held = func.coalesce(threshold, sql.text("none")) if "{threshold}" in test.sentence else sql.text(NOTHING)
+            told |= {"held": held, "met": sql.either(test.holds), "place": constant(place)}
             rows.append(_one_row(told, shown, not rows).correlate(*outer))
         if not rows:
             return sql.text("")
@@ -168,7 +169,7 @@ class Explainer:
 
 
 _RESERVED = frozenset({"to", "by", "before", "between", "after"})
-_TEXTS = frozenset({"to", "before", "between", "after", "fact", "rule", "observed", "threshold"})
+_TEXTS = frozenset({"to", "before", "between", "after", "fact", "rule", "observed", "threshold", "held"})
 
 
 class _Unqualified:
@@ -255,7 +256,7 @@ def _of_reason(part: Told, r: Any) -> sql.Pattern:
                 r.before,
                 func.coalesce(r.observed, sql.text("none")),
                 r.between,
-                func.coalesce(r.threshold, sql.text(NOTHING)),
+                r.held,
                 r.after,
                 '"',
             ]

@@ -145,6 +145,10 @@ class Measure:
         """The id of the rule that made it so."""
         return sql.text(self.rule_name or self.key)
 
+    def rule_ids(self) -> list[str]:
+        """The ids of the rules that may decide it."""
+        return [self.rule_name or self.key]
+
     def reasons(self, c: Any, p: Any, deciding: Expression) -> list[tuple[Expression | None, Test]]:
         """What is told, each with the condition on which it is (None: always)."""
         return [(None, test) for test in self.told(c, p)] if self.told else []
@@ -172,6 +176,10 @@ class Ladder(Measure):
     def deciding(self, c: Any, p: Any) -> Expression:
         rungs = list(self.rungs(c, p))
         return _first_that_holds(rungs, lambda rung: constant(rungs.index(rung)), constant(len(rungs)))
+
+    def rule_ids(self) -> list[str]:
+        rules = list(dict.fromkeys(rung.rule for rung in self.rungs(Noted(), Noted())))
+        return [*rules, f"{self.rule_name or self.key}.none"] if self.nullable else rules
 
     def rule_said(self, deciding: Expression) -> Expression:
         rules = {constant(n): sql.text(rung.rule) for n, rung in enumerate(self.rungs(Noted(), Noted()))}

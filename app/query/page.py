@@ -147,7 +147,7 @@ class Place:
 
 def read_cursor(shape: Shape, order: Sequence[Order], text: str) -> Place:
     """Raises BadInput for anything that was not issued for this ordering."""
-    wrong = BadInput("This cursor was not issued for this list and this order.")
+    wrong = BadInput("This cursor was not issued for this order of these rows.")
     if len(text) > 8192:
         raise wrong
     try:

@@ -278,7 +278,9 @@ def tier(c: Any, p: Any) -> Iterable[Rung]:
 
 
 def _not(test: Test) -> Test:
-    return Test(test.fact, not_(test.holds), test.sentence, test.observed, test.threshold, test.rule)
+    return Test(
+        test.fact, not_(test.holds), f"To be ruled out: {test.sentence}", test.observed, test.threshold, test.rule
+    )
 
 
 # ------------------------------------------------------------------ the next best action
@@ -310,7 +312,7 @@ def next_action(c: Any, p: Any) -> Iterable[Rung]:
             f"action.{name}",
             "lifecycle.phase",
             one_of(c.phase, wanted),
-            f"Phase: {{observed}}; {name} asked for.",
+            f"Phase: {{observed}}; this rule is for {name}.",
             Said(phase.kind, c.phase),
         )
 
@@ -320,7 +322,7 @@ def next_action(c: Any, p: Any) -> Iterable[Rung]:
             f"action.{name}",
             "lifecycle.stage",
             one_of(c.stage, wanted),
-            f"Stage: {{observed}}; {name} asked for.",
+            f"Stage: {{observed}}; this rule is for {name}.",
             Said(stage.kind, c.stage),
         )
 
@@ -330,7 +332,7 @@ def next_action(c: Any, p: Any) -> Iterable[Rung]:
             f"action.tier.{name}",
             "relationship.tier",
             func.coalesce(_at(c, wanted), false()),
-            f"Tier: {{observed}}; {name} asked for.",
+            f"Tier: {{observed}}; this rule is for {name}.",
             Said(tier.kind, c.tier),
         )
 
@@ -361,7 +363,7 @@ def next_action(c: Any, p: Any) -> Iterable[Rung]:
         "action.not_loyal",
         "lifecycle.stage",
         not_(one_of(c.stage, LifecycleStage.LOYAL)),
-        "Stage: {observed}; any but loyal asked for.",
+        "Stage: {observed}; this rule is for any but loyal.",
         Said(stage.kind, c.stage),
     )
     yield Rung("CAPTURE_NEEDS", "action.capture_needs", not_loyal, _no_need(c))

@@ -200,7 +200,7 @@ def phase(c: Any, p: Any) -> Iterable[Rung]:
             f"phase.{name}",
             "lifecycle.stage",
             one_of(c.stage, stage),
-            f"Stage: {{observed}}; {name} asked for.",
+            f"Stage: {{observed}}; this rule is for {name}.",
             Said(c_stage.kind, c.stage),
         )
 

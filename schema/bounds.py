@@ -1,0 +1,134 @@
+"""What a document may be, and what its arguments may say: refused before anything runs.
+
+The shape is bounded on the parsed document in one pass, each fragment once, so that a bomb of fragments costs no more than its text.
+The arguments of lists are read over the whole operation, payloads of mutations included: nothing is done for a caller whose answer
+could not be told.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_named_type,
+)
+
+from app.customers.search import terms as search_terms
+from app.platform.refusals import BadInput
+from schema.groups import MOST_GROUPS
+from schema.mutation import plain
+from schema.plan import Planner, Selected, python_class
+from schema.roots import MOST_NODES
+from schema.scenario import columns
+
+DEEPEST, MOST_FIELDS, MOST_REPEATED = 12, 5_000, 50
+_SATURATED = 10**9
+
+
+class TooMuch(Exception):
+    """A document that is too deep or too wide; `code` says which."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def shape(document: DocumentNode) -> None:
+    """Raises TooMuch for an operation that nests too deeply or selects too much once its fragments are spread out."""
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    known: dict[str, tuple[int, int]] = {}
+    for each in document.definitions:
+        if isinstance(each, OperationDefinitionNode):
+            depth, fields = _measured(each.selection_set, fragments, known, ())
+            if depth > DEEPEST:
+                raise TooMuch("MAX_DEPTH_EXCEEDED", f"A document nests at most {DEEPEST} fields deep.")
+            if fields > MOST_FIELDS:
+                raise TooMuch(
+                    "MAX_COST_EXCEEDED", f"A document selects at most {MOST_FIELDS:,} fields, fragments spread out."
+                )
+
+
+def _measured(
+    selections: SelectionSetNode | None,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    known: dict[str, tuple[int, int]],
+    inside: tuple[str, ...],
+) -> tuple[int, int]:
+    """Depth and number of fields below, saturating; each fragment is measured once."""
+    if selections is None:
+        return 0, 0
+    deepest, total, names = 0, 0, Counter[str]()
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            if node.name.value.startswith("__"):
+                continue
+            names[node.alias.value if node.alias else node.name.value] += 1
+            depth, fields = _measured(node.selection_set, fragments, known, inside)
+            depth, fields = depth + 1, fields + 1
+        elif isinstance(node, FragmentSpreadNode):
+            name = node.name.value
+            # A cycle or an unknown one is validation's to refuse, and is never kept: what stands inside it is not whole.
+            if name in inside or name not in fragments:
+                continue
+            if name not in known:
+                known[name] = _measured(fragments[name].selection_set, fragments, known, (*inside, name))
+            depth, fields = known[name]
+        else:
+            inline: Any = node
+            depth, fields = _measured(inline.selection_set, fragments, known, inside)
+        deepest, total = max(deepest, depth), min(total + fields, _SATURATED)
+    # Whether fields of one name may be merged is asked of every pair of them.
+    if names and max(names.values()) > MOST_REPEATED:
+        raise TooMuch("MAX_COST_EXCEEDED", f"A field is selected at most {MOST_REPEATED} times under one name.")
+    return deepest, total
+
+
+def arguments(schema: GraphQLSchema, operation: OperationDefinitionNode, planner: Planner) -> None:
+    """Raises BadInput for a page, a cursor, a filter or an instant that cannot be asked, anywhere in the operation."""
+    root: Any = schema.get_root_type(operation.operation)
+    _walk(planner, root, [operation])
+
+
+def _walk(planner: Planner, of: GraphQLObjectType, nodes: Sequence[Any]) -> None:
+    for selected in planner.below(nodes, of):
+        if selected.name.startswith("__"):
+            continue
+        field = of.fields[selected.name]
+        if field.args:
+            _argued(planner, of, selected)
+        inner: Any = get_named_type(field.type)
+        if isinstance(inner, GraphQLObjectType):
+            _walk(planner, inner, selected.nodes)
+        elif isinstance(inner, GraphQLInterfaceType):
+            for possible in planner.schema.get_implementations(inner).objects:
+                _walk(planner, possible, selected.nodes)
+
+
+def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None:
+    given = planner.arguments(of, selected)
+    inner: Any = get_named_type(of.fields[selected.name].type)
+    as_of = given.get("asOf")
+    if as_of is not None:
+        planner.refuse_instant(as_of)
+    if "nodes" in getattr(inner, "fields", {}):
+        search = given.get("search")
+        terms = search_terms(search) if search and search.strip() else None
+        planner.asked_of(python_class(get_named_type(inner.fields["nodes"].type)), given, selected.key, False, terms)
+    elif selected.name == "customerGroups":
+        planner.test_of(python_class(planner.schema.type_map["Customer"]), given, selected.key)
+        if given.get("first") is not None and not 1 <= given["first"] <= MOST_GROUPS:
+            raise BadInput(f"first is 1 to {MOST_GROUPS:,}.")
+    elif selected.name == "nodes" and len(given["ids"]) > MOST_NODES:
+        raise BadInput(f"At most {MOST_NODES} ids at once.")
+    elif selected.name == "customerScenario":
+        typed = plain(of.fields[selected.name].args["facts"].type, given["facts"])
+        columns(typed, planner.values.today, planner.values.exponent)
