@@ -17,12 +17,14 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def clean_attributes(problems: Problems, given: Any, *path: str | int) -> dict[str, Any]:
     """The object with its text in NFC; empty for None. Adds INVALID, OUT_OF_RANGE or TOO_LONG, one problem at most."""
+    accepted: dict[str, Any] = {}
     with problems.gathering(*path):
         if not isinstance(given, dict | None):
             refuse(Code.INVALID, "Attributes are a JSON object.")
         composed = _composed(given or {}, 1)
         attributes_text(composed)
-        return composed
+        accepted.update(composed)
+    return accepted
 
 
 def attributes_text(attributes: dict[str, Any]) -> str:

@@ -30,7 +30,10 @@ async def test_of_writers_of_one_version_one_wins(shop: Shop) -> None:
     customer = await new_customer(shop)
     for version in (1, 2):
         acts = [
-            ("customerUpdate", {"customer": by(customer), "expectedVersion": version, "set": {"name": f"N{version}{n}"}})
+            (
+                "customerUpdate",
+                {"customer": by(customer), "expectedVersion": version, "set": {"name": f"N{version}{n}"}},
+            )
             for n in range(WRITERS)
         ]
         payloads = await at_once(shop, acts)
