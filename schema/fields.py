@@ -240,7 +240,10 @@ def asking(
     """A resolver with these arguments (type, default, description). Without `resolve` the answer is already there: the planner has read them."""
 
     async def root(self: Any, info: strawberry.Info, **given: Any) -> Any:
-        told = {name: None if value is strawberry.UNSET else value for name, value in given.items()}
+        # One that is left out is not given at all.
+        told = dict.fromkeys(arguments) | {
+            name: None if value is strawberry.UNSET else value for name, value in given.items()
+        }
         return await resolve(info, **told) if resolve else None
 
     parameters = [
