@@ -26,10 +26,10 @@ run: install ## Serve the API with demo data, at http://127.0.0.1:8000/graphql
 	$(BIN)/guanxi serve
 
 test: install lint ## Lint, then run the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-full: install ## Run the tests at full size
-	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n auto
+	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(INSTALLED) ## Check style, types and floors
 	$(BIN)/ruff check

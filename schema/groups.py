@@ -100,7 +100,7 @@ class CustomerGroupOrder:
 _ORDERS = {"KEYS": "keys", "COUNT": "count", "FACTS_NET": "sum.net_minor"}
 
 
-async def groups(info: strawberry.Info, *, as_of: Any, **_: Any) -> Any:
+async def groups(info: strawberry.Info, *, as_of: Any = None, **_: Any) -> Any:
     """One statement for rows and all."""
     request = asked(info)
     planner = await request.planner(info)
