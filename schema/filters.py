@@ -1,30 +1,19 @@
 """Filters and orders, derived from the fields: the path that selects a value is the path that filters and sorts it.
 
-A where type is made for each type of rows and of parts. `where_of` turns what a caller gave into a test for the compiler and its values.
+A where type is made for each type of rows and of parts; what is given in one is read by `schema/given.py`.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR
-from decimal import Decimal as Exactly
-from enum import Enum
 from typing import Any
 
 import strawberry
 
-from app.platform.days import day_number
-from app.platform.ids import PublicId
-from app.platform.refusals import BadInput
-from app.platform.text import fold
-from app.query.kind import Exact, Fixed, Flag, Id, Minor, Moment, Name, Position, Text
-from app.query.question import All, AnyOf, Compare, Not, Related, Where
+from app.query.kind import Name, Position
 from schema.enums import OrderDirection, named_enum
-from schema.fields import SOURCE, Money, PartOf, Value, of_part
+from schema.fields import SOURCE, Money, PartOf, Value
 from schema.fields import Related as RelatedField
 from schema.scalars import Date, DateTime, Decimal
-
-DEEPEST, MOST_LEAVES, LONGEST_LIST, MOST_DAYS = 5, 50, 200, 36_500
 
 _made: dict[str, type] = {}
 
@@ -121,7 +110,7 @@ class Filterable:
     keys: dict[str, Any] = field(default_factory=dict)
 
 
-_filterable: dict[type, Filterable] = {}
+filterable: dict[type, Filterable] = {}
 
 
 def where_type(of: type) -> type:
@@ -137,9 +126,9 @@ def make(*types: type) -> None:
 
 def _make_where(of: type) -> type:
     where = where_type(of)
-    if of in _filterable:
+    if of in filterable:
         return where
-    found = _filterable[of] = Filterable()
+    found = filterable[of] = Filterable()
     fields: dict[str, tuple[Any, str | None]] = {}
     is_rows = hasattr(of, "entity")
     if is_rows:
@@ -161,7 +150,7 @@ def _make_where(of: type) -> type:
             case PartOf(filter=True):
                 inner = _class_of(each)
                 made = _make_where(inner)
-                if _filterable[inner].keys:
+                if filterable[inner].keys:
                     found.keys[_camel(key)] = (source, inner, "part")
                     fields[key] = (made | None, each.description)
             case RelatedField(filter=True, how=how):
@@ -208,177 +197,6 @@ def _plural(name: str) -> str:
 def _camel(name: str) -> str:
     head, *rest = name.rstrip("_").split("_")
     return head + "".join(part.capitalize() for part in rest) if not name.isupper() else name
-
-
-# ------------------------------------------------------------------ what was given
-
-
-@dataclass
-class Values:
-    """The values of a question's parameters, and the clock and currency that some are made with."""
-
-    now: datetime
-    today: int
-    exponent: int
-    given: dict[str, Any] = field(default_factory=dict)
-    leaves: int = 0
-
-    def put(self, name: str, value: Any) -> str:
-        self.given[name] = value
-        return name
-
-
-@dataclass(frozen=True)
-class Extra:
-    """A filter without a field: makes its test of what was given."""
-
-    test: Any
-
-
-def where_of(
-    of: type,
-    given: Mapping[str, Any],
-    path: str,
-    values: Values,
-    depth: int = 1,
-    nodes: Mapping[str, str] | None = None,
-) -> Where:
-    """The test that a where object asks for."""
-    if depth > DEEPEST:
-        raise BadInput(f"A filter nests at most {DEEPEST} deep.")
-    found: list[Where] = []
-    for key, value in given.items():
-        if value is None:
-            raise BadInput("A filter's operator may not be null; leave it out instead.")
-        here = f"{path}_{key}"
-        if key in ("AND", "OR"):
-            each = tuple(
-                where_of(of, inner, f"{here}_{n}", values, depth + 1, nodes) for n, inner in enumerate(_bounded(value))
-            )
-            found.append(All(each) if key == "AND" else AnyOf(each))
-        elif key == "NOT":
-            found.append(Not(where_of(of, value, here, values, depth + 1, nodes)))
-        else:
-            aim = _filterable[of].keys[key]
-            found.append(
-                _test_of(of_part(aim, nodes) if nodes and isinstance(aim, Value) else aim, value, here, values, depth)
-            )
-    return found[0] if len(found) == 1 else All(tuple(found))
-
-
-def _test_of(aim: Any, value: Any, path: str, values: Values, depth: int) -> Where:
-    match aim:
-        case Value():
-            return _compare(aim, value, path, values)
-        case Extra():
-            _leaf(values)
-            made: Where = aim.test(value, path, values)
-            return made
-        case (source, target, "one"):
-            return Related(source.relation, where_of(target, value, path, values, depth + 1))
-        case (source, target, "part"):
-            return where_of(target, value, path, values, depth, source.nodes)
-        case (source, target, _):
-            found: list[Where] = []
-            for key, inner in value.items():
-                if inner is None:
-                    raise BadInput("A filter's operator may not be null; leave it out instead.")
-                test: Where = Related(source.relation, where_of(target, inner, f"{path}_{key}", values, depth + 1))
-                found.append(Not(test) if key == "none" else test)
-            return All(tuple(found))
-        case _:
-            raise TypeError(f"{path} is no filter.")
-
-
-def _leaf(values: Values) -> None:
-    values.leaves += 1
-    if values.leaves > MOST_LEAVES:
-        raise BadInput(f"A filter has at most {MOST_LEAVES} tests.")
-
-
-def _bounded(items: Any) -> Any:
-    if len(items) > LONGEST_LIST:
-        raise BadInput(f"A list in a filter has at most {LONGEST_LIST} items.")
-    return items
-
-
-_NOTHING: Where = AnyOf(())
-
-
-def _compare(of: Value, given: Mapping[str, Any], path: str, values: Values) -> Where:
-    found: list[Where] = []
-    for operator, value in given.items():
-        _leaf(values)
-        if value is None:
-            raise BadInput("A filter's operator may not be null; leave it out instead.")
-        here = f"{path}_{operator}"
-        match operator:
-            case "isNull":
-                found.append(Compare(of.node, "is_null" if value else "not_null"))
-            case "in" | "notIn":
-                listed = [stored for each in _bounded(value) for stored in _stored(of, each, values, "eq")]
-                test: Where = Compare(of.node, "in", values.put(here, listed))
-                found.append(test if operator == "in" else Not(test))
-            case "eq":
-                stored = _stored(of, value, values, "eq")
-                if isinstance(of.kind, Id):
-                    found.append(Compare(of.node, "in", values.put(here, stored)))
-                else:
-                    found.append(Compare(of.node, "eq", values.put(here, stored[0])) if stored else _NOTHING)
-            case "contains" | "startsWith":
-                operation = "contains" if operator == "contains" else "starts"
-                if "\0" in value:
-                    raise BadInput("Text has no NUL.")
-                found.append(Compare(of.folded or of.node, operation, values.put(here, fold(value))))
-            case "withinDays":
-                if not 0 <= value <= MOST_DAYS:
-                    raise BadInput(f"withinDays is 0 to {MOST_DAYS}.")
-                instant = isinstance(of.kind, Moment)
-                since: Any = values.now - timedelta(days=value) if instant else values.today - value
-                found.append(Compare(of.node, "gte", values.put(f"{here}_since", since)))
-                found.append(
-                    Compare(of.node, "lte", values.put(f"{here}_until", values.now if instant else values.today))
-                )
-            case _:
-                found.append(Compare(of.node, operator, values.put(here, _stored(of, value, values, operator)[0])))
-    return found[0] if len(found) == 1 else All(tuple(found))
-
-
-def _stored(of: Value, value: Any, values: Values, operator: str) -> list[Any]:
-    """The value as it is stored, in a list; empty when nothing stored can equal it."""
-    kind = of.kind
-    if isinstance(kind, Id):
-        public = PublicId.parse(value)
-        return [public.key] if public and public.prefix == kind.prefix else []
-    if isinstance(kind, Position):
-        return [kind.of(value.name)]
-    if isinstance(value, Enum):
-        return [value.name]
-    if isinstance(kind, Fixed | Exact):
-        return _scaled(value, kind.decimals, operator)
-    if isinstance(kind, Minor):
-        return _scaled(value, values.exponent, operator)
-    if isinstance(value, datetime) or isinstance(kind, Flag):
-        return [value]
-    if isinstance(value, date):
-        return [day_number(value)]
-    if isinstance(kind, Text):
-        if "\0" in value:
-            raise BadInput("Text has no NUL.")
-        return [value]
-    return [value]
-
-
-_FURTHEST = 2**62
-
-
-def _scaled(value: Any, decimals: int, operator: str) -> list[int]:
-    """In units: rounded so that the comparison says what it said of the exact number."""
-    exact = Exactly(str(value)).scaleb(decimals)
-    whole = int(exact.to_integral_value(ROUND_CEILING if operator in ("gte", "lt") else ROUND_FLOOR))
-    if operator == "eq" and whole != exact:
-        return []
-    return [max(-_FURTHEST, min(_FURTHEST, whole))]
 
 
 # ------------------------------------------------------------------ orders

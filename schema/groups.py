@@ -10,7 +10,8 @@ from app.platform.refusals import BadInput
 from app.query import question as q
 from schema.context import asked
 from schema.enums import OrderDirection, described, named_enum
-from schema.filters import paths, say_paths, where_of
+from schema.filters import paths, say_paths
+from schema.given import where_of
 from schema.node import Money
 from schema.plan import Planner, Selected, with_archived
 from schema.scalars import Decimal

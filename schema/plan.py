@@ -32,7 +32,8 @@ from app.query.kind import Plain
 from app.query.page import SEARCH_RANK, read_cursor
 from app.query.shape import Shape
 from schema.fields import Entity, Fixed, Money, PartOf, Related, Same, Source, Value, Why, of_part, source_of
-from schema.filters import Values, paths, where_of
+from schema.filters import paths
+from schema.given import Values, where_of
 
 CODE = Plain()
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100

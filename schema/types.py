@@ -44,7 +44,8 @@ from schema.fields import (
     rows,
     same,
 )
-from schema.filters import Extra, Values, make, named, order_type, paths
+from schema.filters import make, named, order_type, paths
+from schema.given import Extra, Values
 from schema.node import ExternalRef, Money, Node, refs_of
 from schema.pages import connection
 from schema.relationships import Relationship
