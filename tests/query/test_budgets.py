@@ -24,7 +24,7 @@ KILOBYTES = {
     "a_scenario": 82,
 }
 USUAL = 15
-# Twice what a quiet machine takes: two workers share its caches, and a test that fails by chance holds nothing.
+# A quiet machine takes 110 to 190; two workers share its caches, and a test that fails by chance holds nothing.
 MILLISECONDS = 500
 DEEP = {"the_deepest": deepest(), "the_deepest_as_of": deepest(', asOf: "2026-01-01T00:00:00Z"')}
 SMALL = {name: (GOLDEN / f"{name}.graphql").read_text(encoding="utf-8") for name in NAMES}
