@@ -4,10 +4,11 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Table, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, Table, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.platform.database import STRICT, Base, Key, Owned
+from app.query.fact import OPEN
 
 
 class CustomerKind(Enum):
@@ -152,12 +153,21 @@ class Consent(Owned):
 
 
 # What is known of each customer before any judgement. Its columns are added by the capabilities that fold events
-# into it (their facts.py).
+# into it (their facts.py). `judged_*`: what was last judged of these facts, an index and never an answer
+# (app/query/standing.py).
 customer_facts = Table(
     "customer_facts",
     Base.metadata,
     Column("org_id", Key, primary_key=True),
     Column("customer_id", Key, primary_key=True),
+    Column("judged_policy", BigInteger, nullable=False, server_default="0"),
+    Column("judged_stage", BigInteger),
+    Column("judged_score", BigInteger),
+    Column("judged_net_minor", BigInteger, nullable=False, server_default="0"),
+    Column("judged_day", BigInteger, nullable=False, server_default="0"),
+    Column("judged_until", BigInteger, nullable=False, server_default=str(OPEN)),
     of_a_customer(),
+    Index("ix_customer_facts_judged", "org_id", "judged_policy", "judged_stage", "judged_score", "customer_id"),
+    Index("ix_customer_facts_open", "org_id", "judged_policy", "judged_until", "judged_day"),
     sqlite_strict=True,
 )

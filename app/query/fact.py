@@ -36,6 +36,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import Update
 from sqlalchemy.types import TypeEngine
 
+# The last day through which a judgement stands (app/query/standing.py): none, since its facts have changed; or any.
+OPEN, FAR = -100_000, 2_000_000
+
 Row = Any  # the columns of an events select, by attribute: e.day, e.kept
 Rule = Callable[[Row], ColumnElement[Any]]
 Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]

@@ -1,11 +1,12 @@
-"""The organisation's thresholds, version by version."""
+"""The organisation's thresholds, version by version, and how many customers stand where."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.platform.database import STRICT, Owned
+from app.platform.database import STRICT, Base, Owned
 
 
 class Policy(Owned):
@@ -55,3 +56,16 @@ class Policy(Owned):
     marketing_cap_per_channel: Mapped[int | None]
     marketing_cap_total: Mapped[int | None]
     marketing_cap_days: Mapped[int]
+
+
+class StandingSum(Base):
+    """Of all live customers that were judged to be in a stage, whether or not that is still so: how many, and their
+    net as it was then. Changed only by who judges them anew (standings.py), in the same transaction."""
+
+    __tablename__ = "standing_sums"
+    __table_args__ = (STRICT,)
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    stage: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    members: Mapped[int]
+    net_minor: Mapped[int]
