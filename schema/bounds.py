@@ -22,13 +22,14 @@ from graphql import (
     get_named_type,
 )
 
-from app.customers.search import terms as search_terms
 from app.platform.refusals import BadInput
+from schema.asks import terms_of
+from schema.given import plain
 from schema.groups import MOST_GROUPS
-from schema.mutation import plain
-from schema.plan import Planner, Selected, python_class
+from schema.plan import Planner, python_class, rows_class
 from schema.roots import MOST_NODES
 from schema.scenario import columns
+from schema.selection import Selected
 
 DEEPEST, MOST_FIELDS, MOST_REPEATED = 12, 5_000, 50
 _SATURATED = 10**9
@@ -120,9 +121,7 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
     if as_of is not None:
         planner.refuse_instant(as_of)
     if "nodes" in getattr(inner, "fields", {}):
-        search = given.get("search")
-        terms = search_terms(search) if search and search.strip() else None
-        planner.asked_of(python_class(get_named_type(inner.fields["nodes"].type)), given, selected.key, False, terms)
+        planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None)
     elif selected.name == "customerGroups":
         planner.test_of(python_class(planner.schema.type_map["Customer"]), given, selected.key)
         if given.get("first") is not None and not 1 <= given["first"] <= MOST_GROUPS:

@@ -1,4 +1,4 @@
-"""What a caller gave as `where`, turned into a test for the compiler and the values of its parameters.
+"""What a caller gave: inputs as plain values, and a `where` turned into a test for the compiler and the values of its parameters.
 
 Nesting, tests and lists are bounded; an explicit null is refused; a threshold is rounded so that a comparison says of whole units what
 it said of the exact number.
@@ -11,6 +11,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR
 from decimal import Decimal as Exactly
 from enum import Enum
 from typing import Any
+
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, get_nullable_type
 
 from app.platform.days import day_number
 from app.platform.ids import PublicId
@@ -190,3 +192,27 @@ def _scaled(value: Any, decimals: int, operator: str) -> list[int]:
     if operator == "eq" and whole != exact:
         return []
     return [max(-_FURTHEST, min(_FURTHEST, whole))]
+
+
+# ------------------------------------------------------------------ inputs as plain values
+
+
+def plain(type_: Any, value: Any) -> Any:
+    """A coerced argument as plain values: input objects as dictionaries in snake case, without what was left out; enums by name."""
+    type_ = get_nullable_type(type_)
+    if value is None:
+        return None
+    if isinstance(type_, GraphQLList):
+        return [plain(type_.of_type, each) for each in value]
+    if isinstance(type_, GraphQLInputObjectType):
+        named = {field.out_name or name: (name, field) for name, field in type_.fields.items()}
+        return {snake(named[key][0]): plain(named[key][1].type, each) for key, each in value.items()}
+    if isinstance(type_, GraphQLEnumType) and isinstance(value, Enum):
+        return value.name
+    if isinstance(type_, GraphQLNonNull):
+        raise TypeError("A nullable type is not non-null.")
+    return value
+
+
+def snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -1,20 +1,21 @@
 """customerGroups: any set of dimensions, one row per combination that occurs."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
 import strawberry
-from graphql import get_named_type
+from graphql import GraphQLObjectType, get_named_type
 
 from app.platform.refusals import BadInput
 from app.query import question as q
-from schema.context import asked
 from schema.enums import OrderDirection, described, named_enum
 from schema.filters import paths, say_paths
 from schema.given import where_of
 from schema.node import Money
-from schema.plan import Planner, Selected, with_archived
+from schema.plan import Planner, with_archived
 from schema.scalars import Decimal
+from schema.selection import Selected
 from schema.types import Customer
 
 MOST_GROUPS = 1_000
@@ -101,14 +102,9 @@ class CustomerGroupOrder:
 _ORDERS = {"KEYS": "keys", "COUNT": "count", "FACTS_NET": "sum.net_minor"}
 
 
-async def groups(info: strawberry.Info, *, as_of: Any = None, **_: Any) -> Any:
+def groups(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Mapping[str, Any]) -> q.Question:
     """One statement for rows and all."""
-    request = asked(info)
-    planner = await request.planner(info)
-    planner.set_as_of(as_of)
-    raw = info._raw_info
-    selected = Selected(str(raw.path.key), raw.field_name, list(raw.field_nodes))
-    given = planner.arguments(raw.parent_type, selected)
+    planner.set_as_of(given.get("asOf"))
     size = given.get("first")
     size = MOST_GROUPS if size is None else size
     if not 1 <= size <= MOST_GROUPS:
@@ -119,21 +115,19 @@ async def groups(info: strawberry.Info, *, as_of: Any = None, **_: Any) -> Any:
     orders = tuple(
         q.Order(_ORDERS[each["field"].name], each["direction"].name == "DESC") for each in given.get("orderBy") or ()
     )
-    of: Any = get_named_type(raw.return_type)
-    fields = tuple(
-        _field(planner, each, get_named_type(of.fields[each.name].type) if each.name != "__typename" else of)
-        for each in planner.below(selected.nodes, of)
+    fields = planner.walked(
+        selected.key, lambda: [_field(planner, each, of) for each in planner.below(selected.nodes, of)]
     )
     planner.values.put("groups_size", size)
     test = with_archived(given["archived"].name, test)
-    return await request.read(q.Groups("customer", keys, fields, orders, test, planner.clock), planner.values.given)
+    return q.Groups("customer", keys, fields, orders, test, planner.clock)
 
 
-def _field(planner: Planner, selected: Selected, of: Any) -> q.Told:
+def _field(planner: Planner, selected: Selected, of: GraphQLObjectType) -> q.Told:
     if selected.name in ("rows", "all"):
-        return q.Told(
-            selected.key, selected.name, tuple(_leaf(planner, each, of) for each in planner.below(selected.nodes, of))
-        )
+        inner: Any = get_named_type(of.fields[selected.name].type)
+        below = planner.below(selected.nodes, inner)
+        return q.Told(selected.key, selected.name, tuple(_leaf(planner, each, inner) for each in below))
     return q.Told(selected.key, of.name if selected.name == "__typename" else selected.name)
 
 

@@ -5,19 +5,13 @@ An action answers with ids, outcome and counts; what stands behind an id is read
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
 from anyio.to_thread import run_sync
 from graphql import (
     FieldNode,
-    GraphQLEnumType,
     GraphQLError,
-    GraphQLInputObjectType,
-    GraphQLList,
-    GraphQLNonNull,
-    get_nullable_type,
 )
 from graphql.execution.values import get_argument_values, get_directive_values
 from sqlalchemy import Engine
@@ -31,6 +25,7 @@ from app.platform.work import Work, work
 from schema.context import Asked, asked
 from schema.errors import UserError, as_dict, told
 from schema.fields import REQUIRED, asking
+from schema.given import plain
 from schema.roots import reread
 
 Result = dict[str, Any]
@@ -154,27 +149,6 @@ def _key(request: Asked, info: strawberry.Info) -> str | None:
                 extensions={"code": "BAD_USER_INPUT"},
             )
     return request.idempotency_key
-
-
-def plain(type_: Any, value: Any) -> Any:
-    """A coerced argument as plain values: input objects as dictionaries in snake case, without what was left out; enums by name."""
-    type_ = get_nullable_type(type_)
-    if value is None:
-        return None
-    if isinstance(type_, GraphQLList):
-        return [plain(type_.of_type, each) for each in value]
-    if isinstance(type_, GraphQLInputObjectType):
-        named = {field.out_name or name: (name, field) for name, field in type_.fields.items()}
-        return {snake(named[key][0]): plain(named[key][1].type, each) for key, each in value.items()}
-    if isinstance(type_, GraphQLEnumType) and isinstance(value, Enum):
-        return value.name
-    if isinstance(type_, GraphQLNonNull):
-        raise TypeError("A nullable type is not non-null.")
-    return value
-
-
-def snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 # ------------------------------------------------------------------ payloads

@@ -3,24 +3,12 @@
 The selection is walked over the finished schema, where each field tells its source. Nothing here knows a customer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from graphql import (
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLIncludeDirective,
-    GraphQLInterfaceType,
-    GraphQLObjectType,
-    GraphQLSchema,
-    GraphQLSkipDirective,
-    SelectionNode,
-    get_named_type,
-)
-from graphql.execution.values import get_argument_values, get_directive_values
+from graphql import FieldNode, GraphQLObjectType, get_named_type
 
 from app.platform.access import Caller
 from app.platform.database import instant_text
@@ -34,32 +22,37 @@ from app.query.shape import Shape
 from schema.fields import Entity, Fixed, Money, PartOf, Related, Same, Source, Value, Why, of_part, source_of
 from schema.filters import paths
 from schema.given import Values, where_of
+from schema.selection import Selected, Selections
 
+T = TypeVar("T")
 CODE = Plain()
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
+MOST_FORMS = 64
 
 
 @dataclass
-class Selected:
-    """A field that was selected: its response key and all nodes that select it."""
+class Walk:
+    """A selection that was walked before: what its arguments are asked again at each request, and the fields by the form
+    of what they said."""
 
-    key: str
-    name: str
-    nodes: list[FieldNode]
+    asks: list[Callable[["Planner"], Any]] = field(default_factory=list)
+    constants: dict[str, Any] = field(default_factory=dict)
+    forms: dict[tuple[Any, ...], q.Fields] = field(default_factory=dict)
 
 
 @dataclass
-class Planner:
-    """Plans one root field. `clock` is told apart from `now` by an asOf or a page's pin."""
+class Planner(Selections):
+    """Plans one root field. `clock` is told apart from `now` by an asOf or a page's pin; `memory` holds what was walked
+    for the same field before."""
 
-    schema: GraphQLSchema
-    fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Any
     caller: Caller
     now: datetime
     past: bool = False
+    memory: dict[str, Walk] = field(default_factory=dict)
     as_of: datetime | None = None
     values: Values = field(init=False)
+    _walk: Walk = field(default_factory=Walk)
+    _form: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.set_clock(self.now)
@@ -81,6 +74,7 @@ class Planner:
             "pin": microseconds(now),
             "instant_suffix": suffix,
             "as_of": f'"{instant_text(self.as_of)}"' if self.as_of else "null",
+            "currency_json": f'"{org.currency}"',
         }
 
     @property
@@ -102,61 +96,38 @@ class Planner:
         if instant < EARLIEST:
             raise BadInput(f"asOf lies before {EARLIEST.year}.")
 
-    # -------------------------------------------------------------- selections
+    # -------------------------------------------------------------- what is asked again
 
-    def arguments(self, parent: GraphQLObjectType, selected: Selected) -> dict[str, Any]:
-        """Its arguments as they were coerced, by GraphQL name."""
-        definition = parent.fields[selected.name]
-        given: dict[str, Any] = get_argument_values(definition, selected.nodes[0], self.variables)
-        return {
-            name: given[argument.out_name or name]
-            for name, argument in definition.args.items()
-            if (argument.out_name or name) in given
-        }
+    def walked(self, key: str, walk: Callable[[], Iterable[Any]]) -> q.Fields:
+        """What is selected below a root field: walked once, and again only for arguments that take another form."""
+        known = self.memory.get(key)
+        if known is not None:
+            # A filter of another shape, or another null in a cursor, makes another statement.
+            leaves = self.values.leaves
+            found = known.forms.get(tuple([ask(self) for ask in known.asks]))
+            if found is not None:
+                self.values.given |= known.constants
+                return found
+            self.values.leaves = leaves
+        self._walk, self._form = Walk(), []
+        fields = q.Fields(walk())
+        known = self.memory.setdefault(key, self._walk)
+        if len(known.forms) >= MOST_FORMS:
+            known.forms.clear()
+        known.forms[tuple(self._form)] = fields
+        return fields
 
-    def below(self, nodes: Iterable[Any], parent: GraphQLObjectType) -> list[Selected]:
-        """What is selected below a field, merged by response key, in order."""
-        found: dict[str, Selected] = {}
-        for node in nodes:
-            self._collect(node.selection_set.selections if node.selection_set else (), parent, found, set())
-        return list(found.values())
-
-    def _collect(
-        self,
-        selections: Sequence[SelectionNode],
-        parent: GraphQLObjectType,
-        found: dict[str, Selected],
-        spread: set[str],
-    ) -> None:
-        for node in selections:
-            if not self._included(node):
-                continue
-            if isinstance(node, FieldNode):
-                key = node.alias.value if node.alias else node.name.value
-                found.setdefault(key, Selected(key, node.name.value, [])).nodes.append(node)
-                continue
-            if isinstance(node, FragmentSpreadNode):
-                if node.name.value in spread:
-                    continue
-                spread.add(node.name.value)
-                fragment: Any = self.fragments[node.name.value]
-            else:
-                fragment = node
-            if self._applies(fragment.type_condition, parent):
-                self._collect(fragment.selection_set.selections, parent, found, spread)
-
-    def _applies(self, condition: Any, parent: GraphQLObjectType) -> bool:
-        if condition is None or condition.name.value == parent.name:
-            return True
-        named = self.schema.get_type(condition.name.value)
-        return isinstance(named, GraphQLInterfaceType) and named in parent.interfaces
-
-    def _included(self, node: SelectionNode) -> bool:
-        skip: Any = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        if skip and skip["if"]:
-            return False
-        include: Any = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not include or bool(include["if"])
+    def _again(self, selected: Selected, ask: Callable[["Planner"], T]) -> T:
+        """What the arguments of a field below say now, and how to ask them in the next request."""
+        if selected.timeless:
+            before = set(self.values.given)
+            found = ask(self)
+            self._walk.constants |= {name: self.values.given[name] for name in self.values.given.keys() - before}
+            return found
+        found = ask(self)
+        self._walk.asks.append(ask)
+        self._form.append(found)
+        return found
 
     # -------------------------------------------------------------- rows
 
@@ -188,15 +159,18 @@ class Planner:
             case Same(parameter=parameter):
                 return q.Said(selected.key, parameter, parameter=True)
             case Why(measures=measures):
-                chosen = self.arguments(of, selected).get("of")
-                measure = measures[chosen.name if chosen else ""]
-                return q.Explained(selected.key, measure.key, self.told(inner, selected.nodes))
+
+                def explained(planner: Planner) -> str:
+                    chosen = planner.arguments(of, selected).get("of")
+                    return measures[chosen.name if chosen else ""].key
+
+                return q.Explained(selected.key, self._again(selected, explained), self.told(inner, selected.nodes))
             case Related(how="one", relation=relation):
                 return q.One(selected.key, relation, self.items(inner, selected.nodes, path))
             case Related(how="plain", relation=relation):
                 return q.Rows(selected.key, relation, self.items(inner, selected.nodes, path))
             case Related(relation=relation):
-                return self.connection(of, selected, inner, path, relation)
+                return self._nested(of, selected, inner, path, relation)
             case _:
                 raise TypeError(f"{of.name}.{selected.name} has no source.")
 
@@ -209,7 +183,6 @@ class Planner:
                 fields.append(q.Field(part.key, money.currency, CODE, False))
             elif part.name == "currency":
                 fields.append(q.Said(part.key, "currency_json", parameter=True))
-                self.values.given["currency_json"] = f'"{self.caller.org.currency}"'
             else:
                 fields.append(q.Said(part.key, f'"{of.name}"'))
         return q.Part(selected.key, tuple(fields), money.value.node if money.value.nullable else None)
@@ -229,18 +202,24 @@ class Planner:
     # -------------------------------------------------------------- connections
 
     def connection(
-        self,
-        parent: GraphQLObjectType,
-        selected: Selected,
-        of: GraphQLObjectType,
-        path: str,
-        relation: q.Relation | None,
-        clocked: bool = False,
-        terms: Sequence[Any] | None = None,
+        self, given: Mapping[str, Any], selected: Selected, of: GraphQLObjectType, terms: Sequence[Any] | None = None
     ) -> q.Many:
-        """A connection, below a row or at the root; `terms` of a search put its best match first."""
-        rows_of = python_class(get_named_type(of.fields["nodes"].type))
-        page, test = self.asked_of(rows_of, self.arguments(parent, selected), path, clocked, terms)
+        """A connection at the root; `terms` of a search put its best match first."""
+        rows_of, path = rows_class(of), selected.key
+        page, test = self.asked_of(rows_of, given, path, True, terms)
+        fields = self.walked(path, lambda: [self._paged(of, each, path) for each in self.below(selected.nodes, of)])
+        return q.Many(selected.key, rows_of.entity.shape.name, None, fields, page, test)
+
+    def _nested(
+        self, parent: GraphQLObjectType, selected: Selected, of: GraphQLObjectType, path: str, relation: q.Relation
+    ) -> q.Many:
+        """A connection below a row."""
+        rows_of = rows_class(of)
+
+        def paged(planner: Planner) -> tuple[q.Page, q.Where | None]:
+            return planner.asked_of(rows_of, planner.arguments(parent, selected), path, False, None)
+
+        page, test = self._again(selected, paged)
         fields = tuple(self._paged(of, each, path) for each in self.below(selected.nodes, of))
         return q.Many(selected.key, rows_of.entity.shape.name, relation, fields, page, test)
 
@@ -329,6 +308,11 @@ class Planner:
 def _under(path: str, selected: Selected) -> str:
     # No name begins with a digit, so no alias can look like the path to another field.
     return f"{path}_{selected.key.replace('_', '_0')}"
+
+
+def rows_class(of: Any) -> Any:
+    """The class behind the rows of a connection."""
+    return python_class(get_named_type(of.fields["nodes"].type))
 
 
 def python_class(of: Any) -> Any:

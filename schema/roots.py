@@ -1,6 +1,7 @@
 """How root fields of rows are answered: a plan, one statement, dictionaries that graphql-core completes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import strawberry
@@ -10,9 +11,11 @@ from strawberry.dataloader import DataLoader
 from app.platform.ids import PublicId
 from app.platform.refusals import BadInput
 from app.query import question as q
+from schema.asks import NeedsMore
 from schema.context import Asked, asked
 from schema.fields import Entity
-from schema.plan import Planner, Selected, python_class
+from schema.plan import Planner, python_class
+from schema.selection import Selected
 
 MOST_NODES = 100
 
@@ -26,45 +29,19 @@ def _returned(info: strawberry.Info) -> Any:
     return get_named_type(info._raw_info.return_type)
 
 
-async def connection(
-    info: strawberry.Info, *, terms: Sequence[Any] | None = None, as_of: Any = None, nothing: bool = False
-) -> Any:
-    """A root connection. `terms`: of a search; `nothing`: a search that can find nobody."""
+async def answered(info: strawberry.Info, ask: Callable[..., q.Question | None]) -> Any:
+    """What a root field asks, as plain dictionaries and lists."""
     request = asked(info)
     planner = await request.planner(info)
-    planner.set_as_of(as_of)
-    raw, of = info._raw_info, _returned(info)
     selected = _selected(info)
-    many = planner.connection(raw.parent_type, selected, of, selected.key, None, clocked=True, terms=terms)
-    if nothing:
-        many = q.Many(many.key, many.shape, None, many.fields, many.page, q.AnyOf(()))
-    return await request.read(q.Connection(many, planner.clock), planner.values.given)
-
-
-async def lookup(info: strawberry.Info, where: q.Where, planner: Planner) -> Any:
-    """The one row that passes; None for none and for several."""
-    of = _returned(info)
-    entity: Entity = python_class(of).entity
-    selected = _selected(info)
-    items = planner.items(of, selected.nodes, selected.key)
-    return await asked(info).read(q.Lookup(entity.shape.name, items, where, planner.clock), planner.values.given)
-
-
-async def listing(info: strawberry.Info, planner: Planner, where: q.Where | None = None) -> Any:
-    """All rows that pass, unpaged."""
-    of = _returned(info)
-    entity: Entity = python_class(of).entity
-    selected = _selected(info)
-    items = planner.items(of, selected.nodes, selected.key)
-    order = tuple(q.Order(node, falls) for node, falls in entity.default_order)
-    return await asked(info).read(
-        q.Listing(entity.shape.name, items, order, where, planner.clock), planner.values.given
-    )
+    question = ask(planner, selected, _returned(info), planner.arguments(info._raw_info.parent_type, selected))
+    return None if question is None else await request.read(question, planner.values.given)
 
 
 # ------------------------------------------------------------------ by id
 
 
+@cache
 def types_by_prefix(schema: Any) -> dict[str, GraphQLObjectType]:
     """The types of rows with an id, by the prefix of their ids."""
     found = {}
@@ -125,19 +102,48 @@ def _nodes_question(
     nodes: list[FieldNode],
     wanted: list[tuple[int, PublicId]],
     even_hidden: bool,
+    named: bool = True,
 ) -> tuple[q.Nodes, dict[str, Any]]:
+    """`named`: with the __typename by which graphql-core tells types apart, even where it was not selected."""
     shapes = []
     for prefix in dict.fromkeys(public.prefix for _, public in wanted):
         of = known[prefix]
         entity: Entity = python_class(of).entity
-        items = planner.items(of, nodes, f"node_{prefix}")
-        if not any(item.key == "__typename" for item in items):
+        path = f"node_{prefix}"
+        items: q.Items = planner.walked(path, partial(planner.items, of, nodes, path))
+        if named and not any(item.key == "__typename" for item in items):
             items = (*items, q.Said("__typename", f'"{of.name}"'))
         shapes.append((entity.shape.name, items))
         keys = [public.key if public.prefix == prefix else None for _, public in wanted]
         planner.values.given[f"nodes_{entity.shape.name}"] = keys
     planner.values.given["places"] = list(range(1, len(wanted) + 1))
     return q.Nodes(tuple(shapes), planner.clock, even_hidden), planner.values.given
+
+
+def asks_nodes(planner: Planner, selected: Selected, _: Any, given: Mapping[str, Any]) -> q.Question:
+    """Rows by public id; raises NeedsMore for ids of several instants, and for what is no row."""
+    return _ask_nodes(planner, selected, given["ids"])
+
+
+def asks_node(planner: Planner, selected: Selected, _: Any, given: Mapping[str, Any]) -> q.Question:
+    """The same of one id: a list of one."""
+    return _ask_nodes(planner, selected, [given["id"]])
+
+
+def _ask_nodes(planner: Planner, selected: Selected, ids: Sequence[str]) -> q.Question:
+    if len(ids) > MOST_NODES:
+        raise BadInput(f"At most {MOST_NODES} ids at once.")
+    known = types_by_prefix(planner.schema)
+    public = [PublicId.parse(text) for text in ids]
+    wanted = [(place, each) for place, each in enumerate(public) if each is not None and each.prefix in known]
+    instants = {each.at for _, each in wanted}
+    if len(wanted) < len(ids) or len(instants) != 1:
+        raise NeedsMore
+    instant = instants.pop()
+    if instant is not None and instant > planner.now:
+        raise NeedsMore
+    planner.set_as_of(instant)
+    return _nodes_question(planner, known, selected.nodes, wanted, False, named=False)[0]
 
 
 def organization(request: Asked) -> dict[str, Any]:

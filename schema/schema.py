@@ -20,7 +20,8 @@ from app.query.statement import World
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
 from schema.errors import InputError, StaleVersionError, TakenError
-from schema.mutation import idempotent, snake
+from schema.given import snake
+from schema.mutation import idempotent
 from schema.mutations import Mutation
 from schema.plan import python_class
 from schema.queries import Query

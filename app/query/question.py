@@ -149,6 +149,19 @@ class Many:
 Item: TypeAlias = Field | Said | Part | Listed | Explained | One | Rows | Many
 Items: TypeAlias = tuple[Item, ...]
 
+
+class Fields(tuple[Any, ...]):
+    """A selection that is asked again and again: equal to any tuple of the same, and hashed once."""
+
+    def __hash__(self) -> int:
+        found: int | None = self.__dict__.get("hash")
+        if found is None:
+            found = self.__dict__["hash"] = super().__hash__()
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or super().__eq__(other)
+
 # ------------------------------------------------------------------ what is tested
 
 

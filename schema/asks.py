@@ -1,0 +1,188 @@
+"""What each root field asks: its arguments as a question, with the values of its parameters.
+
+Both lanes ask here: the one that sends the statement's JSON as it comes, and the one that graphql-core completes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphql import GraphQLObjectType, get_named_type
+from sqlalchemy import literal_column
+
+from app.customers.measures import references
+from app.customers.rules import email_of, phone_of
+from app.customers.search import terms as search_terms
+from app.platform.ids import PublicId
+from app.platform.refusals import BadInput, Problems
+from app.platform.text import clean_ref
+from app.query import question as q
+from app.scores.policy import proposed
+from schema.fields import Entity
+from schema.given import plain
+from schema.plan import Planner, python_class
+from schema.scenario import columns
+from schema.selection import Selected
+
+Given = Mapping[str, Any]
+# (planner, field, the type it returns, its arguments) -> the question; None when there is nothing to ask, which is null.
+Ask = Callable[[Planner, Selected, GraphQLObjectType, Given], q.Question | None]
+
+
+class NeedsMore(Exception):
+    """A question that takes more than one statement to be made."""
+
+
+# ------------------------------------------------------------------ one row
+
+
+def lookup(planner: Planner, selected: Selected, of: GraphQLObjectType, where: q.Where) -> q.Lookup:
+    """The one row that passes; null for none and for several."""
+    entity: Entity = python_class(of).entity
+    items = planner.walked(selected.key, lambda: planner.items(of, selected.nodes, selected.key))
+    return q.Lookup(entity.shape.name, items, where, planner.clock)
+
+
+def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
+    by, as_of = given["by"], given.get("asOf")
+    if by.get("id") is not None:
+        public = PublicId.parse(by["id"])
+        if public is None or public.prefix != "cus":
+            return None
+        if as_of is None and public.at is not None and public.at > planner.now:
+            return None
+        as_of = as_of if as_of is not None else public.at
+    planner.set_as_of(as_of)
+    where = _who(planner, by)
+    return None if where is None else lookup(planner, selected, of, where)
+
+
+def _live(ref: Any) -> Any:
+    # Written as the partial index has it; SQLite would not know it in `live = 1`.
+    return literal_column(f"{ref.live.table.name}.live")
+
+
+_LIVE_REFS = q.Relation(references, "id", "customer_id", only=lambda ref, _: [_live(ref)], selective=True)
+_NOT_ARCHIVED = q.Compare("archived_at", "is_null")
+
+
+def _who(planner: Planner, by: Given) -> q.Where | None:
+    put = planner.values.put
+    if by.get("id") is not None:
+        public = PublicId.parse(by["id"])
+        return q.Compare("id", "eq", put("by_id", public.key)) if public else None
+    if by.get("externalRef") is not None:
+        return q.Related(_LIVE_REFS, _ref(planner, by["externalRef"], "system", "value"))
+    if by.get("email") is not None:
+        email = email_of(by["email"])
+        return q.All((_NOT_ARCHIVED, q.Compare("email", "eq", put("by_email", email)))) if email else None
+    phone = phone_of(by["phone"])
+    return q.All((_NOT_ARCHIVED, q.Compare("phone", "eq", put("by_phone", phone)))) if phone else None
+
+
+def _ref(planner: Planner, ref: Given, system: str, value: str) -> q.Where:
+    """The external reference that is asked for, in these nodes of the row."""
+    # As it would have been stored: trimmed and composed.
+    stored = clean_ref(Problems(), {"system": ref["system"], "value": ref["value"]})
+    if stored is None:
+        return q.AnyOf(())
+    put = planner.values.put
+    return q.All(
+        (
+            q.Compare(system, "eq", put("by_system", stored["system"])),
+            q.Compare(value, "eq", put("by_value", stored["value"])),
+        )
+    )
+
+
+def one_by(prefix: str, live: q.Where) -> Ask:
+    """A row by its id, or by its external reference while it is `live`."""
+
+    def ask(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
+        by = given["by"]
+        if by.get("id") is None:
+            where = q.All((live, _ref(planner, by["externalRef"], "ref_system", "ref_value")))
+            return lookup(planner, selected, of, where)
+        public = PublicId.parse(by["id"])
+        if public is None or public.prefix != prefix or (public.at is not None and public.at > planner.now):
+            return None
+        planner.set_as_of(public.at)
+        return lookup(planner, selected, of, q.Compare("id", "eq", planner.values.put("by_id", public.key)))
+
+    return ask
+
+
+# ------------------------------------------------------------------ lists
+
+
+def rows(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
+    return q.Connection(planner.connection(given, selected, of), planner.clock)
+
+
+def customers(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
+    planner.set_as_of(given.get("asOf"))
+    terms = terms_of(given)
+    many = planner.connection(given, selected, of, terms or None)
+    if terms is not None and not terms:
+        many = q.Many(many.key, many.shape, None, many.fields, many.page, q.AnyOf(()))
+    return q.Connection(many, planner.clock)
+
+
+def terms_of(given: Given) -> list[Any] | None:
+    """The terms of a search; None without one, empty when nobody can be found by it."""
+    search = given.get("search")
+    if search is None or not search.strip():
+        return None
+    if len(search) > 1000 or "\0" in search:
+        raise BadInput("A search has at most 1,000 characters, and no NUL.")
+    return list(search_terms(search))
+
+
+# ------------------------------------------------------------------ policy and scenario
+
+
+def policy(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
+    version = given.get("version")
+    if version is None:
+        return lookup(planner, selected, of, q.Compare("in_force", "eq", planner.values.put("by_force", 1)))
+    return lookup(planner, selected, of, q.Compare("version", "eq", planner.values.put("by_version", version)))
+
+
+def policies(planner: Planner, selected: Selected, of: GraphQLObjectType, _: Given) -> q.Question:
+    entity: Entity = python_class(of).entity
+    items = planner.walked(selected.key, lambda: planner.items(of, selected.nodes, selected.key))
+    order = tuple(q.Order(node, falls) for node, falls in entity.default_order)
+    return q.Listing(entity.shape.name, items, order, None, planner.clock)
+
+
+def scenario(
+    planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given, in_force: Given | None = None
+) -> q.Question:
+    """`in_force`: the thresholds as stored, over which a proposed policy is laid. Raises NeedsMore without them."""
+    definition = planner.schema.query_type.fields[selected.name]  # type: ignore[union-attr]
+    typed = plain(definition.args["facts"].type, given["facts"])
+    values = planner.values.given
+    values |= {
+        f"fact_{key}": value for key, value in columns(typed, planner.values.today, planner.values.exponent).items()
+    }
+    if given.get("policy") is not None:
+        if in_force is None:
+            raise NeedsMore
+        change = plain(definition.args["policy"].type, given["policy"])
+        problems = Problems()
+        proposal = proposed(problems, in_force, change, planner.caller.org.exponent)
+        if problems:
+            raise BadInput(
+                "This policy is inconsistent: " + " ".join(dict.fromkeys(problem.message for problem in problems.found))
+            )
+        values |= {f"policy_{key}": value for key, value in {**in_force, **proposal}.items()}
+    fields = planner.walked(
+        selected.key, lambda: [_judged(planner, of, each) for each in planner.below(selected.nodes, of)]
+    )
+    return q.Scenario("customer", fields, given.get("policy") is not None, planner.clock)
+
+
+def _judged(planner: Planner, of: GraphQLObjectType, selected: Selected) -> q.Item:
+    if selected.name == "__typename":
+        return q.Said(selected.key, f'"{of.name}"')
+    inner: Any = get_named_type(of.fields[selected.name].type)
+    return q.Part(selected.key, planner.items(inner, selected.nodes, selected.key))
