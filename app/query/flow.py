@@ -16,8 +16,10 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    Table,
     and_,
     bindparam,
+    case,
     literal_column,
     select,
     true,
@@ -25,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.types import BigInteger, TypeEngine
 
 from app.platform.database import Instant, Key
-from app.query.fact import Horizon
+from app.query.fact import Horizon, constant
 from app.query.graph import Graph, Joined, Thresholds, WhatIf
 from app.query.measure import Expression, Measure, Noted
 from app.query.question import Clock
@@ -67,6 +69,19 @@ class Statement:
         """A name for a common table expression or an alias that no other has."""
         self.names[stem] = self.names.get(stem, 0) + 1
         return stem if self.names[stem] == 1 else f"{stem}_{self.names[stem]}"
+
+
+def in_force(statement: Statement, policies: Table) -> CTE:
+    """One row: the version of the policy in force at the clock, or the first one before that."""
+    p: Any = policies.alias("published")
+    in_force = p.c.published_at <= statement.now
+    return (
+        select(p)
+        .where(p.c.org_id == statement.org)
+        .order_by(case((in_force, p.c.version), else_=-p.c.version).desc())
+        .limit(constant(1))
+        .cte("policy")
+    )
 
 
 @dataclass

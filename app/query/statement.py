@@ -21,7 +21,7 @@ from app.query import sql
 from app.query.aggregate import groups
 from app.query.compile import Compiler, Needs
 from app.query.fact import constant
-from app.query.flow import Statement, read, typed
+from app.query.flow import Statement, in_force, read, typed
 from app.query.lists import JsonList
 from app.query.question import Connection, Groups, Listing, Lookup, Nodes, Question, Scenario
 from app.query.shape import Shape
@@ -31,6 +31,7 @@ Expression = ColumnElement[Any]
 
 # "a.name AS name" says nothing that "a.name" does not; a large statement is a third shorter without.
 _SAME_NAME = re.compile(r"(\b\w+\.(\w+)) AS \2\b")
+_PLACE = re.compile(r"\$(\d+)")
 
 
 def _spelling(dialect: Dialect) -> Dialect:
@@ -46,16 +47,32 @@ def _spelling(dialect: Dialect) -> Dialect:
     return dialect
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Prepared:
-    """A statement as it is sent, and how each parameter's value is handed to the driver."""
+    """A statement as it is sent, and how each parameter's value is handed to the driver, in the order of $1, $2, ...
+
+    `took`: milliseconds of late, from which its runner judges where to run it; None before the first run.
+    """
 
     text: str
     binders: Mapping[str, Binder]
+    took: float | None = None
 
-    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Raises KeyError when a parameter is not given: a bug of the one who asked."""
         return {name: bind(values[name]) for name, bind in self.binders.items()}
+
+    def placed(self, values: Mapping[str, Any]) -> list[Any]:
+        """The same by place. Raises KeyError likewise."""
+        return [bind(values[name]) for name, bind in self.binders.items()]
+
+    def readable(self) -> str:
+        """The statement with its parameters by name, whatever the database calls them."""
+        names = list(self.binders)
+        return _PLACE.sub(lambda found: f":{names[int(found[1]) - 1]}", self.text)
+
+    def ran(self, milliseconds: float) -> None:
+        self.took = milliseconds if self.took is None else self.took * 0.8 + milliseconds * 0.2
 
 
 @dataclass
@@ -69,22 +86,29 @@ class World:
     def __post_init__(self) -> None:
         self._prepared: OrderedDict[tuple[str, Question], Prepared] = OrderedDict()
         self._lock = Lock()
-        in_postgresql: Any = postgresql.psycopg.dialect
+        in_postgresql: Any = postgresql.asyncpg.dialect
         self._dialects = {
             "sqlite": _spelling(sqlite.dialect(paramstyle="named")),
-            "postgresql": _spelling(in_postgresql()),
+            "postgresql": _spelling(in_postgresql(paramstyle="numeric_dollar")),
         }
         self.hits = self.misses = 0
 
-    def prepared(self, question: Question, dialect: str) -> Prepared:
-        """The statement of a question, from the cache or made now."""
+    def known(self, question: Question, dialect: str) -> Prepared | None:
+        """The statement of a question that was asked before."""
         key = (dialect, question)
         with self._lock:
             found = self._prepared.get(key)
             if found:
                 self.hits += 1
                 self._prepared.move_to_end(key)
-                return found
+            return found
+
+    def prepared(self, question: Question, dialect: str) -> Prepared:
+        """The statement of a question, from the cache or made now, which takes some tens of milliseconds."""
+        found = self.known(question, dialect)
+        if found:
+            return found
+        key = (dialect, question)
         made = self.compile(question, dialect)
         with self._lock:
             self.misses += 1
@@ -101,9 +125,9 @@ class World:
         check(answer)
         spelled: Dialect = self._dialects[dialect]
         compiled = answer.compile(dialect=spelled, compile_kwargs={"render_postcompile": True})
-        used = {name: type_ for name, type_ in statement.parameters.items() if name in compiled.params}
+        used = compiled.positiontup or [name for name in statement.parameters if name in compiled.params]
         return Prepared(
-            _SAME_NAME.sub(r"\1", str(compiled)), {name: binder(type_, spelled) for name, type_ in used.items()}
+            _SAME_NAME.sub(r"\1", str(compiled)), {name: binder(statement.parameters[name], spelled) for name in used}
         )
 
     def _policy(self, statement: Statement, proposed: bool) -> CTE:
@@ -112,15 +136,7 @@ class World:
         if proposed:
             whole = [threshold for threshold in columns if isinstance(threshold.type, BigInteger)]
             return select(*(statement.bind(f"policy_{each.name}").label(each.name) for each in whole)).cte("policy")
-        p: Any = self.policies.alias("published")
-        in_force = p.c.published_at <= statement.now
-        return (
-            select(p)
-            .where(p.c.org_id == statement.org)
-            .order_by(case((in_force, p.c.version), else_=-p.c.version).desc())
-            .limit(constant(1))
-            .cte("policy")
-        )
+        return in_force(statement, self.policies)
 
     def _answer(self, statement: Statement, question: Question) -> Expression:
         compiler = Compiler(statement)
