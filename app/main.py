@@ -33,8 +33,8 @@ REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application of these settings; raises OperatorError when it cannot be served."""
     settings = settings or Settings.from_environment()
-    engine, reading = connect(settings.database_url), connect(settings.database_url, for_questions=True)
-    endpoint = Endpoint(engine, Reader(reading, world), _callers(engine, settings), test_clock=settings.test_clock)
+    engine, reader = connect(settings.database_url), Reader(settings.database_url, world)
+    endpoint = Endpoint(engine, reader, _callers(engine, settings), test_clock=settings.test_clock)
 
     async def graphql(request: Request) -> Response:
         if (
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         engine.dispose()
-        reading.dispose()
+        await reader.close()
 
     return Starlette(routes=routes, lifespan=lifespan)
 

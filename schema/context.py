@@ -36,7 +36,7 @@ class Asked:
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> Any:
         """The answer, as plain dictionaries and lists."""
-        return orjson.loads(await run_sync(self.reader.read, question, values))
+        return orjson.loads(await self.reader.read(question, values))
 
     async def planner(self, info: strawberry.Info, scope: str = "read") -> Planner:
         """A plan for the root field that is being resolved."""

@@ -13,7 +13,7 @@ from app.query.sql import either
 from app.relationships import measures as close
 from app.scores import behavior as buying
 from app.scores import health as wellbeing
-from app.scores import lifecycle, measures
+from app.scores import lifecycle, measures, standings
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints import measures as contacts
 from schema.enums import BehaviorType, LifecyclePhase, LifecycleStage, NextAction, described

@@ -1,6 +1,6 @@
 """What tests stand on: both databases, made by the real migrations; an organisation; a unit of its work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cache
@@ -20,6 +20,17 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 BACKENDS = ("sqlite", "postgresql")
 
 Begin = Callable[..., AbstractContextManager[Work]]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """All tests of a process share an event loop, as requests do: connections that are read over belong to one."""
+    yield
 
 
 @pytest.fixture(params=BACKENDS)

@@ -1,44 +1,50 @@
-"""Runs prepared statements. A statement's JSON comes back as text; who asks decides what becomes of it.
+"""Runs prepared statements. A statement's JSON comes back as bytes; who asks decides what becomes of it.
 
-Reads go through connections of their own, outside any transaction: one statement sees one state of the data.
+Reads go over connections of their own, outside any transaction: one statement sees one state of the data.
 """
 
-import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from anyio.to_thread import run_sync
+from sqlalchemy import make_url
 
-from app.platform.database import QUESTION_SECONDS
+from app.query.on_postgresql import PostgreSQL
+from app.query.on_sqlite import SQLite
 from app.query.question import Question
-from app.query.statement import World
+from app.query.statement import Prepared, World
 
-_STEPS = 100_000  # of SQLite's virtual machine: some milliseconds
+NOTHING = b"null"
+
+# Told of each statement that is run: for tests, which count them.
+watchers: list[Callable[[str], None]] = []
 
 
-def _end_in_time(connection: Connection) -> None:
-    """SQLite has no statement timeout of its own; PostgreSQL's is set where its engine is made."""
-    deadline = time.monotonic() + QUESTION_SECONDS
-    driver: Any = connection.connection.dbapi_connection
-    driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+class Driver(Protocol):
+    async def run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes | None:
+        """The one value of the one row, as UTF-8."""
+
+    async def close(self) -> None:
+        """Close every connection."""
 
 
 class Reader:
     """Answers questions from one database."""
 
-    def __init__(self, engine: Engine, world: World) -> None:
+    def __init__(self, url: str, world: World) -> None:
         self.world = world
-        self._dialect = engine.dialect.name
-        isolation: dict[str, Any] = (
-            {"isolation_level": "AUTOCOMMIT"} if self._dialect == "postgresql" else {"reading": True}
-        )
-        self._engine = engine.execution_options(**isolation)
+        self._dialect = make_url(url).get_backend_name()
+        self._driver: Driver = PostgreSQL(url) if self._dialect == "postgresql" else SQLite(url)
 
-    def read(self, question: Question, values: Mapping[str, Any]) -> str:
-        """The answer as JSON text: "null" where there is none."""
-        prepared = self.world.prepared(question, self._dialect)
-        with self._engine.connect() as connection:
-            if self._dialect == "sqlite":
-                _end_in_time(connection)
-            answer = connection.exec_driver_sql(prepared.text, prepared.parameters(values)).scalar()
-        return "null" if answer is None else str(answer)
+    async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
+        """The answer as JSON: `null` where there is none."""
+        prepared = self.world.known(question, self._dialect)
+        if prepared is None:
+            prepared = await run_sync(self.world.prepared, question, self._dialect)
+        for watcher in watchers:
+            watcher(prepared.text)
+        answer = await self._driver.run(prepared, values)
+        return NOTHING if answer is None else answer
+
+    async def close(self) -> None:
+        await self._driver.close()

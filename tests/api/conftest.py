@@ -8,11 +8,6 @@ from tests.api.acting import House, Shop, open_house
 from tests.conftest import BACKENDS
 
 
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="session", params=BACKENDS)
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     with open_house(request.param) as made:

@@ -1,8 +1,8 @@
 WITH cut_page AS
 (SELECT customer.id, customer.name AS key_0
 FROM customers AS customer
-WHERE customer.org_id = %(org)s::UUID AND customer.archived_at IS NULL ORDER BY customer.name ASC, customer.id ASC
-LIMIT %(customers_more)s::BIGINT),
+WHERE customer.org_id = :org::UUID AND customer.archived_at IS NULL ORDER BY customer.name ASC, customer.id ASC
+LIMIT :customers_more::BIGINT),
 cut AS MATERIALIZED
 (SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 ASC, cut_page.id ASC) AS n
 FROM cut_page),
@@ -12,21 +12,21 @@ FROM (SELECT bought_made_events.subject, CAST(coalesce(sum(CASE WHEN (bought_mad
 FROM (SELECT orders.subject, orders.at, orders.day, orders.gross_reporting, orders.refunded_reporting, CASE WHEN (orders.tailored_to IS NOT NULL) THEN 1 ELSE 0 END AS tailored, CASE WHEN (orders.refunded_minor > 0 AND orders.gross_minor <= orders.refunded_minor) THEN 0 ELSE 1 END AS kept
 FROM (SELECT bought_order.customer_id AS subject, bought_order.purchased_at AS at, bought_order.local_day AS day, bought_order.gross_minor, bought_order.gross_reporting, bought_order.tailored_to, coalesce((SELECT sum(given_back.amount_minor) AS sum_1
 FROM refunds AS given_back
-WHERE given_back.org_id = bought_order.org_id AND given_back.purchase_id = bought_order.id AND given_back.refunded_at <= %(now)s::TIMESTAMP WITH TIME ZONE), 0) AS refunded_minor, coalesce((SELECT sum(given_back.amount_reporting) AS sum_2
+WHERE given_back.org_id = bought_order.org_id AND given_back.purchase_id = bought_order.id AND given_back.refunded_at <= :now::TIMESTAMP WITH TIME ZONE), 0) AS refunded_minor, coalesce((SELECT sum(given_back.amount_reporting) AS sum_2
 FROM refunds AS given_back
-WHERE given_back.org_id = bought_order.org_id AND given_back.purchase_id = bought_order.id AND given_back.refunded_at <= %(now)s::TIMESTAMP WITH TIME ZONE), 0) AS refunded_reporting
+WHERE given_back.org_id = bought_order.org_id AND given_back.purchase_id = bought_order.id AND given_back.refunded_at <= :now::TIMESTAMP WITH TIME ZONE), 0) AS refunded_reporting
 FROM purchases AS bought_order
-WHERE bought_order.org_id = %(org)s::UUID AND bought_order.purchased_at <= %(now)s::TIMESTAMP WITH TIME ZONE AND bought_order.customer_id IN (SELECT cut.id
+WHERE bought_order.org_id = :org::UUID AND bought_order.purchased_at <= :now::TIMESTAMP WITH TIME ZONE AND bought_order.customer_id IN (SELECT cut.id
 FROM cut) AND bought_order.voided_at IS NULL) AS orders) AS bought_made_events GROUP BY bought_made_events.subject) AS bought_made),
 customer_wide AS MATERIALIZED
 (SELECT cut.n, customer_2.id, coalesce(bought.kept_orders, 0) AS kept_orders, customer_2.name
-FROM cut JOIN customers AS customer_2 ON customer_2.org_id = %(org)s::UUID AND customer_2.id = cut.id LEFT OUTER JOIN bought ON bought.subject = customer_2.id),
+FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id LEFT OUTER JOIN bought ON bought.subject = customer_2.id),
 customer_rows AS
-(SELECT customer_wide.n, format('{"id":"cus_%%s%%s","name":%%s,"facts":{"keptOrders":%%s}}', replace(CAST(customer_wide.id AS text), '-', ''), %(instant_suffix)s::VARCHAR, coalesce(CAST(to_json(customer_wide.name) AS text), 'null'), CAST(customer_wide.kept_orders AS TEXT)) AS json_0
+(SELECT customer_wide.n, format('{"id":"cus_%s%s","name":%s,"facts":{"keptOrders":%s}}', replace(CAST(customer_wide.id AS text), '-', ''), :instant_suffix::VARCHAR, coalesce(CAST(to_json(customer_wide.name) AS text), 'null'), CAST(customer_wide.kept_orders AS TEXT)) AS json_0
 FROM customer_wide),
 joined AS
-(SELECT coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= %(customers_size)s::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > %(customers_size)s::BIGINT) THEN 1 ELSE 0 END AS more
+(SELECT coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= :customers_size::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > :customers_size::BIGINT) THEN 1 ELSE 0 END AS more
 FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.n AS place, count(*) OVER () AS found
 FROM customer_rows ORDER BY place) AS ordered)
-SELECT (SELECT format('{"nodes":[%%s]}', coalesce(joined.list_0, '')) AS format_1
+SELECT (SELECT format('{"nodes":[%s]}', coalesce(joined.list_0, '')) AS format_1
 FROM joined) AS anon_1

@@ -8,22 +8,22 @@ k AS
 FROM customers AS customer JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org AND customer_facts.customer_id = customer.id
 WHERE customer.org_id = :org),
 j AS
-(SELECT k.*, k.terminated_day IS NOT NULL AND k.terminated_day <= :today AND NOT (k.last_day IS NOT NULL AND k.last_day > k.terminated_day) AS ended, CASE WHEN (k.inbound_1 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_2 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_3 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_4 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_5 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_6 >= :today - 90) THEN 1 ELSE 0 END AS inbound_90, k.gross_minor - k.refunded_minor AS net_minor, CASE WHEN (k.last_day > :today) THEN 0 ELSE :today - k.last_day END AS recency_days, CASE WHEN (k.kept_orders > 0) THEN 1 + 0 + CASE WHEN (k.occasions > (SELECT policy.frequency_cut_1
+(SELECT k.*, k.terminated_day IS NOT NULL AND k.terminated_day <= :today AND NOT (k.last_day IS NOT NULL AND k.last_day > k.terminated_day) AS ended, CASE WHEN (k.inbound_1 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_2 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_3 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_4 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_5 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k.inbound_6 >= :today - 90) THEN 1 ELSE 0 END AS inbound_90, k.gross_minor - k.refunded_minor AS net_minor, CASE WHEN (k.kept_orders > 0) THEN 1 + 0 + CASE WHEN (k.occasions > (SELECT policy.frequency_cut_1
 FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (k.occasions > (SELECT policy.frequency_cut_2
 FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (k.occasions > (SELECT policy.frequency_cut_3
 FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (k.occasions > (SELECT policy.frequency_cut_4
-FROM policy)) THEN 1 ELSE 0 END END AS rfm_frequency
+FROM policy)) THEN 1 ELSE 0 END END AS rfm_frequency, CASE WHEN (k.kept_orders > 0) THEN 5 - (0 + CASE WHEN (k.last_day < :today - (SELECT policy.recency_cut_1
+FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (k.last_day < :today - (SELECT policy.recency_cut_2
+FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (k.last_day < :today - (SELECT policy.recency_cut_3
+FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (k.last_day < :today - (SELECT policy.recency_cut_4
+FROM policy)) THEN 1 ELSE 0 END) END AS rfm_recency
 FROM k),
 j_2 AS
 (SELECT j.*, CASE WHEN (j.kept_orders > 0) THEN 1 + 0 + CASE WHEN (max(j.net_minor, 0) > (SELECT policy.monetary_cut_1
 FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (max(j.net_minor, 0) > (SELECT policy.monetary_cut_2
 FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (max(j.net_minor, 0) > (SELECT policy.monetary_cut_3
 FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (max(j.net_minor, 0) > (SELECT policy.monetary_cut_4
-FROM policy)) THEN 1 ELSE 0 END END AS rfm_monetary, CASE WHEN (j.kept_orders > 0) THEN 5 - (0 + CASE WHEN (j.recency_days > (SELECT policy.recency_cut_1
-FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (j.recency_days > (SELECT policy.recency_cut_2
-FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (j.recency_days > (SELECT policy.recency_cut_3
-FROM policy)) THEN 1 ELSE 0 END + CASE WHEN (j.recency_days > (SELECT policy.recency_cut_4
-FROM policy)) THEN 1 ELSE 0 END) END AS rfm_recency, CASE WHEN j.ended = 1 THEN 4 WHEN (j.kept_orders = 0) THEN 0 WHEN (j.last_day < :today - (SELECT policy.churn_days
+FROM policy)) THEN 1 ELSE 0 END END AS rfm_monetary, CASE WHEN j.ended = 1 THEN 4 WHEN (j.kept_orders = 0) THEN 0 WHEN (j.last_day < :today - (SELECT policy.churn_days
 FROM policy)) THEN 4 WHEN (j.occasions >= (SELECT policy.loyal_min_occasions
 FROM policy) AND j.last_day - j.first_day >= (SELECT policy.loyal_min_span_days
 FROM policy)) THEN 3 WHEN (j.first_day >= :today - (SELECT policy.new_days
@@ -49,10 +49,10 @@ k_3 AS MATERIALIZED
 (SELECT cut.n, customer_facts_3.gross_minor, customer_3.id, customer_facts_3.inbound_1, customer_facts_3.inbound_2, customer_facts_3.inbound_3, customer_facts_3.inbound_4, customer_facts_3.inbound_5, customer_facts_3.inbound_6, customer_facts_3.kept_orders, customer_facts_3.last_day, customer_facts_3.nps, customer_facts_3.occasions, customer_facts_3.refunded_minor
 FROM cut JOIN customers AS customer_3 ON customer_3.org_id = :org AND customer_3.id = cut.id JOIN customer_facts AS customer_facts_3 ON customer_facts_3.org_id = :org AND customer_facts_3.customer_id = customer_3.id),
 j_6 AS MATERIALIZED
-(SELECT k_3.*, CASE WHEN (k_3.inbound_1 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_2 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_3 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_4 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_5 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_6 >= :today - 90) THEN 1 ELSE 0 END AS inbound_90, k_3.gross_minor - k_3.refunded_minor AS net_minor, CASE WHEN (k_3.last_day > :today) THEN 0 ELSE :today - k_3.last_day END AS recency_days, CASE WHEN (k_3.kept_orders > 0) THEN 1 + 0 + CASE WHEN (policy.frequency_cut_1 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_2 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_3 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_4 < k_3.occasions) THEN 1 ELSE 0 END END AS rfm_frequency
+(SELECT k_3.*, CASE WHEN (k_3.inbound_1 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_2 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_3 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_4 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_5 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_6 >= :today - 90) THEN 1 ELSE 0 END AS inbound_90, k_3.gross_minor - k_3.refunded_minor AS net_minor, CASE WHEN (k_3.kept_orders > 0) THEN 1 + 0 + CASE WHEN (policy.frequency_cut_1 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_2 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_3 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_4 < k_3.occasions) THEN 1 ELSE 0 END END AS rfm_frequency, CASE WHEN (k_3.kept_orders > 0) THEN 5 - (0 + CASE WHEN (k_3.last_day < :today - policy.recency_cut_1) THEN 1 ELSE 0 END + CASE WHEN (k_3.last_day < :today - policy.recency_cut_2) THEN 1 ELSE 0 END + CASE WHEN (k_3.last_day < :today - policy.recency_cut_3) THEN 1 ELSE 0 END + CASE WHEN (k_3.last_day < :today - policy.recency_cut_4) THEN 1 ELSE 0 END) END AS rfm_recency
 FROM k_3 JOIN policy ON 1 = 1),
 j_7 AS MATERIALIZED
-(SELECT j_6.*, CASE WHEN (j_6.kept_orders > 0) THEN 1 + 0 + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_1) THEN 1 ELSE 0 END + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_2) THEN 1 ELSE 0 END + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_3) THEN 1 ELSE 0 END + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_4) THEN 1 ELSE 0 END END AS rfm_monetary, CASE WHEN (j_6.kept_orders > 0) THEN 5 - (0 + CASE WHEN (policy.recency_cut_1 < j_6.recency_days) THEN 1 ELSE 0 END + CASE WHEN (policy.recency_cut_2 < j_6.recency_days) THEN 1 ELSE 0 END + CASE WHEN (policy.recency_cut_3 < j_6.recency_days) THEN 1 ELSE 0 END + CASE WHEN (policy.recency_cut_4 < j_6.recency_days) THEN 1 ELSE 0 END) END AS rfm_recency
+(SELECT j_6.*, CASE WHEN (j_6.kept_orders > 0) THEN 1 + 0 + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_1) THEN 1 ELSE 0 END + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_2) THEN 1 ELSE 0 END + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_3) THEN 1 ELSE 0 END + CASE WHEN (max(j_6.net_minor, 0) > policy.monetary_cut_4) THEN 1 ELSE 0 END END AS rfm_monetary
 FROM j_6 JOIN policy ON 1 = 1),
 j_8 AS MATERIALIZED
 (SELECT j_7.*, CASE WHEN (j_7.kept_orders > 0) THEN (0 + (j_7.rfm_recency - 1) * 3 * policy.weight_recency_e6 + (j_7.rfm_frequency - 1) * 3 * policy.weight_frequency_e6 + (j_7.rfm_monetary - 1) * 3 * policy.weight_monetary_e6 + j_7.inbound_90 * 2 * policy.weight_engagement_e6 + CASE WHEN (j_7.nps >= 9) THEN 12 WHEN (j_7.nps <= 6) THEN 0 ELSE 6 END * policy.weight_advocacy_e6 + 6) / 12 END AS score

@@ -1,7 +1,7 @@
 WITH found AS
 (SELECT customer.id
 FROM customers AS customer
-WHERE customer.org_id = %(org)s::UUID AND customer.id = %(by_id)s::UUID
+WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID
 LIMIT 2),
 cut AS
 (SELECT found.id
@@ -10,26 +10,26 @@ WHERE (SELECT count(*) AS count_1
 FROM found) = 1),
 customer_wide AS MATERIALIZED
 (SELECT customer_2.id
-FROM cut JOIN customers AS customer_2 ON customer_2.org_id = %(org)s::UUID AND customer_2.id = cut.id),
+FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id),
 cut_2 AS MATERIALIZED
 (SELECT customer_wide.id AS parent, cut_2_page.id, row_number() OVER (PARTITION BY customer_wide.id ORDER BY cut_2_page.key_0 DESC, cut_2_page.id DESC) AS n
 FROM customer_wide JOIN LATERAL (SELECT touchpoint.id, touchpoint.occurred_at AS key_0
 FROM touchpoints AS touchpoint
-WHERE touchpoint.org_id = %(org)s::UUID AND touchpoint.retracted_at IS NULL AND touchpoint.direction = %(customer_touchpoints_where_direction_eq)s::VARCHAR COLLATE "C" AND touchpoint.customer_id = customer_wide.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
-LIMIT %(customer_touchpoints_more)s::BIGINT) AS cut_2_page ON true),
+WHERE touchpoint.org_id = :org::UUID AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq::VARCHAR COLLATE "C" AND touchpoint.customer_id = customer_wide.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
+LIMIT :customer_touchpoints_more::BIGINT) AS cut_2_page ON true),
 touchpoint_wide AS MATERIALIZED
 (SELECT cut_2.parent, cut_2.n, touchpoint_2.id, touchpoint_2.kind, touchpoint_2.occurred_at, touchpoint_2.subject
-FROM cut_2 JOIN touchpoints AS touchpoint_2 ON touchpoint_2.org_id = %(org)s::UUID AND touchpoint_2.id = cut_2.id
+FROM cut_2 JOIN touchpoints AS touchpoint_2 ON touchpoint_2.org_id = :org::UUID AND touchpoint_2.id = cut_2.id
 WHERE touchpoint_2.retracted_at IS NULL),
 touchpoint_rows AS
-(SELECT touchpoint_wide.parent, touchpoint_wide.n, format('{"id":"tou_%%s","kind":"%%s","occurredAt":"%%s","subject":%%s}', replace(CAST(touchpoint_wide.id AS text), '-', ''), touchpoint_wide.kind, to_char(touchpoint_wide.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), coalesce(CAST(to_json(touchpoint_wide.subject) AS text), 'null')) AS json_0, encode(convert_to((format('["7b687980",null,"%%s","%%s"]', to_char(touchpoint_wide.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), replace(CAST(touchpoint_wide.id AS text), '-', ''))), 'UTF8'), 'hex') AS cursor
+(SELECT touchpoint_wide.parent, touchpoint_wide.n, format('{"id":"tou_%s","kind":"%s","occurredAt":"%s","subject":%s}', replace(CAST(touchpoint_wide.id AS text), '-', ''), touchpoint_wide.kind, to_char(touchpoint_wide.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), coalesce(CAST(to_json(touchpoint_wide.subject) AS text), 'null')) AS json_0, encode(convert_to((format('["7b687980",null,"%s","%s"]', to_char(touchpoint_wide.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), replace(CAST(touchpoint_wide.id AS text), '-', ''))), 'UTF8'), 'hex') AS cursor
 FROM touchpoint_wide),
 joined AS
-(SELECT ordered.parent, coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= %(customer_touchpoints_size)s::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > %(customer_touchpoints_size)s::BIGINT) THEN 1 ELSE 0 END AS more, max(ordered.cursor) FILTER (WHERE ordered.n = 1) AS near, max(ordered.cursor) FILTER (WHERE ordered.n = least(ordered.found, %(customer_touchpoints_size)s::BIGINT)) AS far
+(SELECT ordered.parent, coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= :customer_touchpoints_size::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > :customer_touchpoints_size::BIGINT) THEN 1 ELSE 0 END AS more, max(ordered.cursor) FILTER (WHERE ordered.n = 1) AS near, max(ordered.cursor) FILTER (WHERE ordered.n = least(ordered.found, :customer_touchpoints_size::BIGINT)) AS far
 FROM (SELECT touchpoint_rows.parent, touchpoint_rows.n, touchpoint_rows.json_0, touchpoint_rows.cursor, touchpoint_rows.n AS place, count(*) OVER (PARTITION BY touchpoint_rows.parent) AS found
 FROM touchpoint_rows ORDER BY touchpoint_rows.parent, place) AS ordered GROUP BY ordered.parent),
 customer_rows AS
-(SELECT format('{"touchpoints":{"nodes":[%%s],"pageInfo":{"hasNextPage":%%s,"endCursor":%%s}}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS json_0
+(SELECT format('{"touchpoints":{"nodes":[%s],"pageInfo":{"hasNextPage":%s,"endCursor":%s}}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS json_0
 FROM customer_wide LEFT OUTER JOIN joined ON customer_wide.id = joined.parent)
 SELECT (SELECT customer_rows.json_0
 FROM customer_rows) AS anon_1

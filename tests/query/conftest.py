@@ -12,8 +12,9 @@ from sqlalchemy import Engine, event, make_url
 from starlette.applications import Starlette
 
 from app.platform.database import connect
+from app.query import fetch
+from app.query.fetch import Reader
 from app.query.question import Question
-from schema.schema import world
 from tests.client import Client, application
 from tests.conftest import BACKENDS, NOW, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
@@ -75,11 +76,6 @@ def fresh_database(backend: str) -> str:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def shop(backend: str) -> Shop:
     return shop_on(backend)
 
@@ -116,7 +112,9 @@ def statements() -> Iterator[list[str]]:
             sent.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
+    fetch.watchers.append(sent.append)
     yield sent
+    fetch.watchers.remove(sent.append)
     event.remove(Engine, "before_cursor_execute", note)
 
 
@@ -124,11 +122,11 @@ def statements() -> Iterator[list[str]]:
 def questions(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     """The questions that requests are turned into meanwhile."""
     asked: list[Question] = []
-    prepared = world.prepared
+    read = Reader.read
 
-    def note(question: Question, dialect: str) -> Any:
+    async def note(reader: Reader, question: Question, values: Any) -> bytes:
         asked.append(question)
-        return prepared(question, dialect)
+        return await read(reader, question, values)
 
-    monkeypatch.setattr(world, "prepared", note)
+    monkeypatch.setattr(Reader, "read", note)
     return asked

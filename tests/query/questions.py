@@ -20,9 +20,9 @@ class Listening:
     def __init__(self) -> None:
         self.heard: list[Question] = []
 
-    def read(self, question: Question, values: Mapping[str, Any]) -> str:
+    async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
         self.heard.append(question)
-        return "null"
+        return b"null"
 
 
 def questions_of(text: str, **variables: Any) -> list[Question]:

@@ -25,7 +25,7 @@ DIALECTS = ("sqlite", "postgresql")
 def test_the_sql_is_as_it_was_reviewed(name: str, dialect: str) -> None:
     [question] = questions_of((GOLDEN / f"{name}.graphql").read_text(encoding="utf-8"))
     path = GOLDEN / f"{name}.{dialect}.sql"
-    text = "\n".join(line.strip() for line in world.compile(question, dialect).text.splitlines()) + "\n"
+    text = "\n".join(line.strip() for line in world.compile(question, dialect).readable().splitlines()) + "\n"
     if os.environ.get("GUANXI_GOLDEN"):
         path.write_text(text, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == text, "Another statement: GUANXI_GOLDEN=1 writes it, for a review."
