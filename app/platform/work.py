@@ -16,6 +16,7 @@ from app.platform.audit import AuditEntry
 from app.platform.database import Base
 from app.platform.days import local_day
 from app.platform.ids import new_id
+from app.platform.walls import enter
 
 Row = TypeVar("Row", bound=Base)
 
@@ -85,6 +86,7 @@ def transaction(engine: Engine) -> Iterator[Session]:
 def work(engine: Engine, caller: Caller, now: datetime) -> Iterator[Work]:
     """One unit of work of that caller."""
     with transaction(engine) as session:
+        enter(session, caller.org.id)
         yield Work(session, caller, now)
 
 
