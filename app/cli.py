@@ -63,8 +63,11 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
     """Serve the API: to this machine alone unless told otherwise, and without keys only there."""
     import uvicorn
 
+    from app.platform.database import check_serving
+
     with _database() as engine:
         org = _served_without_keys(engine, host, keyless, org_id)
+        check_serving(Settings.from_environment().database_url)
     _check_free(host, port)
     os.environ.update(GUANXI_HOST=host, GUANXI_PORT=str(port), GUANXI_OPEN_ORG=_id(org) if org else "")
     whom = f"without keys, as {org.name}" if org else "to those who hold a key"
@@ -111,12 +114,14 @@ def org() -> None:
 def org_create(name: str, time_zone: str, currency: str) -> None:
     """Make an organisation with the default policy, and print its id."""
     from app.platform.access import create_organization
+    from app.platform.walls import enter
     from app.platform.work import Work, operator, transaction
     from app.scores.actions import first_policy
 
     now = datetime.now(UTC)
     with _database() as engine, transaction(engine) as session:
         made = create_organization(session, name, time_zone, currency, now)
+        enter(session, made.id)
         first_policy(Work(session, operator(made), now))
     click.echo(_id(made))
 
@@ -214,6 +219,7 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
     from sqlalchemy.orm import Session
 
     from app.customers.facts import verify
+    from app.platform.walls import enter
     from app.platform.work import Work, operator
     from app.purchases.refunds import wrongly_summed
 
@@ -223,6 +229,7 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
         for one in orgs:
             # Read only: it may take long, and nobody who writes has to wait for it.
             with Session(engine.execution_options(reading=True)) as session:
+                enter(session, one.id)
                 work = Work(session, operator(one), datetime.now(UTC))
                 wrong = verify(work)
                 purchases += len(wrongly_summed(work))

@@ -13,6 +13,7 @@ from strawberry.dataloader import DataLoader
 
 from app.customers.tables import Consent
 from app.platform.access import Caller
+from app.platform.walls import enter
 from app.purchases.tables import Purchase, Refund
 from app.query.fetch import Reader
 from app.query.question import Question
@@ -42,7 +43,7 @@ class Asked:
         """A plan for the root field that is being resolved."""
         self.caller.require(scope)
         raw = info._raw_info
-        past = self.set_clock and await run_sync(self._something_later)
+        past = self.set_clock and await run_sync(self.something_later)
         return Planner(raw.schema, raw.fragments, raw.variable_values, self.caller, self.now, past)
 
     async def policy_columns(self) -> dict[str, Any]:
@@ -53,12 +54,13 @@ class Asked:
         in_force = Policy.published_at <= self.now
         found = select(Policy.__table__).where(Policy.org_id == self.caller.org.id)
         with self.engine.connect() as connection:
+            enter(connection, self.caller.org.id)
             rows = connection.execute(
                 found.order_by(case((in_force, Policy.version), else_=-Policy.version).desc()).limit(1)
             )
             return dict(rows.mappings().one())
 
-    def _something_later(self) -> bool:
+    def something_later(self) -> bool:
         """Whether anything is recorded that lies ahead of a clock that was set."""
         org = self.caller.org.id
         later = [
@@ -72,6 +74,7 @@ class Asked:
             )
         ]
         with self.engine.connect() as connection:
+            enter(connection, self.caller.org.id)
             return any(connection.execute(select(*later)).one())
 
 

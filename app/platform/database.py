@@ -27,6 +27,7 @@ from sqlalchemy.types import SmallInteger, TypeDecorator, TypeEngine
 
 from app.platform.refusals import OperatorError
 from app.platform.tenancy import every_statement_names_the_organisation
+from app.platform.walls import CANNOT_SERVE, TAKE_ROLE
 
 # A worker that waits longer than this for another writer gives up: the caller retries, nothing is half done.
 LOCK_SECONDS = 5
@@ -128,10 +129,11 @@ class Owned(Base):
 STRICT = {"sqlite_strict": True}
 
 
-def connect(url: str, *, for_questions: bool = False) -> Engine:
+def connect(url: str, *, serving: bool = False) -> Engine:
     """An engine for the URL of GUANXI_DATABASE_URL; raises OperatorError when the URL is not one of ours.
 
-    `for_questions`: for compiled questions alone, which are planned once and may not run for ever.
+    `serving`: for requests. On PostgreSQL its connections own nothing (see walls); others are the operator's, who
+    migrates, and to whom organisations, keys and rates belong.
     """
     try:
         parsed = make_url(url)
@@ -141,13 +143,9 @@ def connect(url: str, *, for_questions: bool = False) -> Engine:
     if backend == "sqlite":
         return _connect_sqlite(url)
     if backend == "postgresql":
-        options = f"-c jit=off -c lock_timeout={LOCK_SECONDS}s -c timezone=UTC"
-        if for_questions:
-            options += f" -c plan_cache_mode=force_generic_plan -c statement_timeout={QUESTION_SECONDS}s"
-        else:
-            # A plan that was kept from when its tables were empty reads them whole once they are not: planned each
-            # time, a foreign key's check among them, a file of purchases is written a hundred times quicker.
-            options += " -c plan_cache_mode=force_custom_plan"
+        # A plan that was kept from when its tables were empty reads them whole once they are not: planned each time, a
+        # foreign key's check among them, a file of purchases is written a hundred times quicker.
+        options = f"-c jit=off -c lock_timeout={LOCK_SECONDS}s -c timezone=UTC -c plan_cache_mode=force_custom_plan"
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
@@ -156,9 +154,28 @@ def connect(url: str, *, for_questions: bool = False) -> Engine:
             hide_parameters=True,
             connect_args={"options": options},
         )
+        if serving:
+            event.listen(engine, "connect", _take_role)
         event.listen(engine, "before_execute", every_statement_names_the_organisation)
         return engine
     raise OperatorError("GUANXI_DATABASE_URL must be of SQLite or PostgreSQL.")
+
+
+def _take_role(connection: Any, _: object) -> None:
+    try:
+        connection.execute(TAKE_ROLE)
+        connection.commit()
+    except (connection.ProgrammingError, connection.DataError):
+        raise OperatorError(CANNOT_SERVE) from None
+
+
+def check_serving(url: str) -> None:
+    """Raises OperatorError when requests could not be served from that database."""
+    engine = connect(url, serving=True)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def _connect_sqlite(url: str) -> Engine:
@@ -218,6 +235,7 @@ __all__ = [
     "Owned",
     "Words",
     "binder",
+    "check_serving",
     "connect",
     "instant_text",
 ]

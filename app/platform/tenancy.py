@@ -2,8 +2,8 @@
 not run.
 
 Checked on the statement's own tree before it is sent, and once when a question is compiled: every owned table in it
-must be compared, `table.org_id = ...`, with a value or with the organisation of a table that already is. Row level
-security is to be the second wall.
+must be compared, `table.org_id = ...`, with a value or with the organisation of a table that already is. The second
+wall, on PostgreSQL, is in app.platform.walls.
 """
 
 from typing import Any

@@ -12,11 +12,15 @@ from sqlalchemy.orm import Session
 
 SETTING = "app.org_id"
 POLICY = "organisation"
-# Compared with the organisation that a statement names, it is one test before the statement runs, and none for each row.
+# Beside the organisation that a statement names it is one test before the statement runs, and none for each row.
 CONDITION = f"org_id = current_setting('{SETTING}')::uuid"
 # Which role serves is written in the database: a copy of it, or one renamed, is served by the same.
 ROLE_FUNCTION = "guanxi_server_role"
 TAKE_ROLE = f"SELECT set_config('role', {ROLE_FUNCTION}(), false)"
+CANNOT_SERVE = (
+    "The database user may not take the role that serves. Run guanxi migrate, or let an administrator grant it the role"
+    f" that SELECT {ROLE_FUNCTION}() names."
+)
 
 
 def entering(org_id: UUID) -> str:

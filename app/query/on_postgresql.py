@@ -15,6 +15,7 @@ import asyncpg
 from sqlalchemy import make_url
 
 from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
+from app.platform.walls import TAKE_ROLE, entering
 from app.query.statement import Prepared
 
 CONNECTIONS = 8
@@ -45,7 +46,7 @@ class _Connection:
     async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
         if org != self._org:
             self._org = None
-            await self.driver.execute(f"SET app.org_id = '{org}'")
+            await self.driver.execute(entering(org))
             self._org = org
         statement = self._statements.get(prepared)
         if statement is None:
@@ -108,6 +109,7 @@ class _Pool:
         driver = await asyncpg.connect(self._dsn, server_settings=SETTINGS)
         # The JSON that a statement answers with goes on as the bytes that came.
         await driver.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=bytes, format="binary")
+        await driver.execute(TAKE_ROLE)
         return _Connection(driver)
 
     async def close(self) -> None:
