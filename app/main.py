@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from app.platform.refusals import OperatorError, Unauthenticated
 from app.platform.work import operator
 from app.query.fetch import Reader
 from app.settings import Settings
-from schema.http import Endpoint
+from schema.http import Endpoint, Send
+from schema.request import Headers, Receive, Scope
 from schema.schema import world
 
 GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
@@ -34,21 +35,18 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """The application of these settings; raises OperatorError when it cannot be served."""
     settings = settings or Settings.from_environment()
     engine, reader = connect(settings.database_url, serving=True), Reader(settings.database_url, world)
-    endpoint = Endpoint(engine, reader, _callers(engine, settings), test_clock=settings.test_clock)
+    endpoint = Endpoint(engine, reader, Callers(engine, settings), test_clock=settings.test_clock)
 
-    async def graphql(request: Request) -> Response:
-        if (
-            request.method == "GET"
-            and "query" not in request.query_params
-            and "text/html" in request.headers.get("accept", "")
-        ):
-            return _graphiql()
-        return await endpoint(request)
+    async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "GET" and _wants_page(Request(scope)):
+            await _graphiql()(scope, receive, send)
+        else:
+            await endpoint(scope, receive, send)
 
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
 
-    routes: list[Any] = [Route("/graphql", graphql, methods=["GET", "POST"]), Route("/healthz", ready)]
+    routes: list[Any] = [Route("/graphql", _Whole(graphql)), Route("/healthz", ready)]
     if (GRAPHIQL / "assets").is_dir():
         routes.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
 
@@ -61,6 +59,20 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
+class _Whole:
+    """Keeps a route from wrapping an ASGI application as if it were a function of a request."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+def _wants_page(request: Request) -> bool:
+    return "query" not in request.query_params and "text/html" in request.headers.get("accept", "")
+
+
 def _graphiql() -> Response:
     page = GRAPHIQL / "index.html"
     if not page.is_file():
@@ -70,41 +82,48 @@ def _graphiql() -> Response:
     )
 
 
-def _callers(engine: Engine, settings: Settings) -> Callable[[Request], Caller]:
+class Callers:
     """Who asks: the holder of a key, or whoever reaches an open server on this host."""
-    open_to = None
-    if settings.open_org is not None:
-        with Session(engine) as session:
-            org = organization(session, settings.open_org)
-        if org is None:
-            raise OperatorError("The organisation that is to be served does not exist.")
-        open_to = operator(org)
-    remembered: dict[str, tuple[float, Caller]] = {}
 
-    def known(key: str) -> Caller:
-        found = remembered.get(key)
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._open_to: Caller | None = None
+        self._remembered: dict[bytes, tuple[float, Caller]] = {}
+        if settings.open_org is not None:
+            with Session(engine) as session:
+                org = organization(session, settings.open_org)
+            if org is None:
+                raise OperatorError("The organisation that is to be served does not exist.")
+            self._open_to = operator(org)
+
+    def known(self, scope: Scope, headers: Headers) -> Caller | None:
+        """Whoever was found less than a second ago."""
+        given = headers.get(b"authorization")
+        found = self._remembered.get(given) if given else None
         if found and found[0] > time.monotonic():
             return found[1]
-        with Session(engine) as session:
-            caller = caller_of(session, key)
-        if len(remembered) >= MOST_REMEMBERED:
-            remembered.clear()
-        remembered[key] = (time.monotonic() + REMEMBERED_SECONDS, caller)
+        if self._key(headers) is None:
+            if self._open_to is None or not _from_this_host(scope):
+                raise Unauthenticated("Give an API key: Authorization: Bearer gx_...")
+            return self._open_to
+        return None
+
+    def found(self, scope: Scope, headers: Headers) -> Caller:
+        """Looked up by the key."""
+        with Session(self._engine) as session:
+            caller = caller_of(session, self._key(headers) or "")
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[headers[b"authorization"]] = (time.monotonic() + REMEMBERED_SECONDS, caller)
         return caller
 
-    def who(request: Request) -> Caller:
-        kind, _, key = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and key:
-            return known(key.strip())
-        if open_to is not None and _from_this_host(request):
-            return open_to
-        raise Unauthenticated("Give an API key: Authorization: Bearer gx_...")
-
-    return who
+    def _key(self, headers: Headers) -> str | None:
+        kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        return key.strip() or None if kind.lower() == "bearer" else None
 
 
-def _from_this_host(request: Request) -> bool:
+def _from_this_host(scope: Scope) -> bool:
     # A page of some other name that resolves to this host must not reach an open server.
     # Read as it was sent: a name that the framework cannot read would otherwise count as this host's own.
-    named = [value for name, value in request.scope["headers"] if name == b"host"]
+    named = [value for name, value in scope["headers"] if name == b"host"]
     return len(named) == 1 and _THIS_HOST.fullmatch(named[0].decode("latin-1")) is not None

@@ -30,6 +30,10 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 MOST_FORMS = 64
 
 
+class NoSource(TypeError):
+    """A field that no statement can answer."""
+
+
 @dataclass
 class Walk:
     """A selection that was walked before: what its arguments are asked again at each request, and the fields by the form
@@ -172,7 +176,7 @@ class Planner(Selections):
             case Related(relation=relation):
                 return self._nested(of, selected, inner, path, relation)
             case _:
-                raise TypeError(f"{of.name}.{selected.name} has no source.")
+                raise NoSource(f"{of.name}.{selected.name} has no source.")
 
     def _money(self, selected: Selected, money: Money, of: GraphQLObjectType) -> q.Part:
         fields: list[q.Item] = []

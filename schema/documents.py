@@ -1,0 +1,111 @@
+"""Documents and their operations: parsed, validated and bounded once, and kept with what was planned of them."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    validate,
+)
+
+from schema import bounds
+from schema.answer import MOST_ERRORS
+from schema.request import Refusal
+from schema.schema import graphql_schema
+
+MOST_TOKENS = 2_000
+
+
+class Invalid(Exception):
+    """A document that is none."""
+
+    def __init__(self, code: str, errors: list[GraphQLError]) -> None:
+        super().__init__(code)
+        self.code, self.errors = code, errors
+
+
+@dataclass
+class Operation:
+    """One operation of a document. `plans`: what the byte lane has made of it, by the values of its directives."""
+
+    node: OperationDefinitionNode
+    fragments: dict[str, FragmentDefinitionNode]
+    plans: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> bool:
+        return self.node.operation is OperationType.QUERY
+
+
+class Document:
+    """A document that may be run."""
+
+    def __init__(self, node: DocumentNode) -> None:
+        self.node = node
+        fragments = {each.name.value: each for each in node.definitions if isinstance(each, FragmentDefinitionNode)}
+        self._operations = [
+            Operation(each, fragments) for each in node.definitions if isinstance(each, OperationDefinitionNode)
+        ]
+
+    def operation(self, name: str | None) -> Operation:
+        """The one of that name, or the only one; raises Refusal."""
+        chosen = [
+            each for each in self._operations if name is None or (each.node.name and each.node.name.value == name)
+        ]
+        if len(chosen) != 1:
+            raise Refusal(
+                400, "OPERATION_RESOLUTION_FAILURE", "Name one of the document's operations in `operationName`."
+            )
+        return chosen[0]
+
+
+class Documents:
+    """Documents that were seen before, up to so many characters of them in all."""
+
+    def __init__(self, most: int = 1_000_000) -> None:
+        self._known: OrderedDict[str, Document] = OrderedDict()
+        self._most, self._size = most, 0
+        self.hits = self.misses = 0
+
+    def known(self, text: str) -> Document | None:
+        """A document that was seen before."""
+        found = self._known.get(text)
+        if found is not None:
+            self.hits += 1
+            self._known.move_to_end(text)
+        return found
+
+    def keep(self, text: str, made: Document) -> None:
+        """Keep what `document` made; called where documents are looked up, so that no two threads change them."""
+        self.misses += 1
+        if self._known.setdefault(text, made) is not made:
+            return
+        self._size += len(text)
+        while self._size > self._most:
+            dropped, _ = self._known.popitem(last=False)
+            self._size -= len(dropped)
+
+
+def document(text: str) -> Document:
+    """Raises Invalid with a syntax error, or with all that validation found; Refusal for what is too deep or too wide."""
+    try:
+        made = parse(text, max_tokens=MOST_TOKENS)
+    except GraphQLSyntaxError as error:
+        raise Invalid("GRAPHQL_PARSE_FAILED", [error]) from None
+    except RecursionError:
+        raise Refusal(400, "GRAPHQL_PARSE_FAILED", "The document nests too deeply.") from None
+    try:
+        bounds.shape(made)
+    except bounds.TooMuch as too_much:
+        raise Refusal(400, too_much.code, too_much.message) from None
+    errors = validate(graphql_schema, made, max_errors=MOST_ERRORS)
+    if errors:
+        raise Invalid("GRAPHQL_VALIDATION_FAILED", errors)
+    return Document(made)

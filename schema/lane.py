@@ -1,0 +1,170 @@
+"""The byte lane: the statements' own JSON as the answer, without a Python object for a row or a field.
+
+An operation takes it when each of its root fields is one question whose every field has a source in SQL. The first time
+its selections are walked; after that only its arguments are read, and a question asked before finds its statement.
+Whatever is unusual (an introspection, a value that is refused) is left to graphql-core, which says so exactly.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from graphql import (
+    DirectiveNode,
+    GraphQLError,
+    GraphQLObjectType,
+    Node,
+    VariableNode,
+    get_named_type,
+    is_non_null_type,
+)
+
+from app.platform.access import Caller
+from app.platform.refusals import BadInput
+from app.query.fetch import NOTHING, Reader
+from app.query.question import Question
+from schema.answer import failed
+from schema.asks import Ask, NeedsMore
+from schema.documents import Operation
+from schema.plan import NoSource, Planner, Walk
+from schema.queries import ROOTS
+from schema.schema import graphql_schema
+from schema.selection import Selected, Selections
+
+QUERY: Any = graphql_schema.query_type
+# Of one operation: each set of values that its @skip and @include may have is another plan.
+MOST_PLANS = 64
+_TYPENAME = orjson.dumps(QUERY.name)
+
+
+@dataclass
+class Root:
+    """A root field: how its question is asked, and what was walked for it before."""
+
+    selected: Selected
+    prefix: bytes
+    of: GraphQLObjectType
+    nullable: bool
+    ask: Ask | None
+    memory: dict[str, Walk] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """The root fields of an operation; none when it is not for this lane."""
+
+    roots: list[Root] = field(default_factory=list)
+
+
+async def answer(
+    reader: Reader, operation: Operation, variables: Any, caller: Caller, now: datetime, past: bool
+) -> bytes | None:
+    """The whole body; None when graphql-core is to answer. `variables` as graphql-core coerced them."""
+    plan = _plan_of(operation, variables)
+    if not plan.roots or "read" not in caller.scopes:
+        return None
+    try:
+        asks = [_asked(root, operation, variables, caller, now, past) for root in plan.roots]
+    except (BadInput, GraphQLError, NeedsMore, NoSource):
+        return None
+    if len(asks) == 1:
+        try:
+            data = await _read(reader, plan.roots[0], asks[0])
+        except Exception as failure:  # noqa: BLE001 - told without a word of it
+            return _with_errors(plan.roots, [failure])
+        return b'{"data":{' + data + b"}}"
+    found = await asyncio.gather(
+        *(_read(reader, root, ask) for root, ask in zip(plan.roots, asks, strict=True)), return_exceptions=True
+    )
+    if any(isinstance(each, BaseException) for each in found):
+        return _with_errors(plan.roots, found)
+    return b'{"data":{' + b",".join(found) + b"}}"  # type: ignore[arg-type]
+
+
+def _asked(
+    root: Root, operation: Operation, variables: Any, caller: Caller, now: datetime, past: bool
+) -> tuple[Question, dict[str, Any]] | None:
+    if root.ask is None:
+        return None
+    planner = Planner(graphql_schema, operation.fragments, variables, caller, now, past, root.memory)
+    question = root.ask(planner, root.selected, root.of, planner.arguments(QUERY, root.selected))
+    return None if question is None else (question, planner.values.given)
+
+
+async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes:
+    if root.ask is None:
+        return root.prefix + _TYPENAME
+    if ask is None:
+        return root.prefix + NOTHING
+    text = await reader.read(*ask)
+    # One id is asked for as a list of one.
+    return root.prefix + (text[1:-1] if root.selected.name == "node" else text)
+
+
+def _with_errors(roots: Sequence[Root], found: Sequence[bytes | BaseException]) -> bytes:
+    """As graphql-core answers when a field fails: it is null, or all is where it cannot be."""
+    errors, parts, whole = [], [], True
+    for root, each in zip(roots, found, strict=True):
+        if isinstance(each, bytes):
+            parts.append(each)
+            continue
+        if not isinstance(each, Exception):
+            raise each
+        key = root.selected.key
+        errors.append(failed(GraphQLError(str(each), root.selected.nodes, path=[key], original_error=each)))
+        parts.append(root.prefix + NOTHING)
+        whole = whole and root.nullable
+    data = b"{" + b",".join(parts) + b"}" if whole else NOTHING
+    return b'{"errors":' + orjson.dumps(errors) + b',"data":' + data + b"}"
+
+
+# ------------------------------------------------------------------ plans
+
+
+def _plan_of(operation: Operation, variables: Any) -> Plan:
+    plans = operation.plans
+    names = plans.get("names")
+    if names is None:
+        names = plans["names"] = _switches([operation.node, *operation.fragments.values()])
+    switches = tuple([variables.coerced.get(name) for name in names])
+    plan: Plan | None = plans.get(switches)
+    if plan is None:
+        if len(plans) > MOST_PLANS:
+            plans.clear()
+            plans["names"] = names
+        plan = plans[switches] = _plan(operation, variables)
+    return plan
+
+
+def _switches(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The variables on which @skip and @include hang."""
+    found: dict[str, None] = {}
+    waiting: list[Any] = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, DirectiveNode) and node.name.value in ("skip", "include"):
+            found |= {
+                each.value.name.value: None for each in node.arguments or () if isinstance(each.value, VariableNode)
+            }
+            continue
+        for key in getattr(node, "keys", ()):
+            below = getattr(node, key, None)
+            waiting.extend([below] if isinstance(below, Node) else below if isinstance(below, tuple | list) else ())
+    return tuple(found)
+
+
+def _plan(operation: Operation, variables: Any) -> Plan:
+    selections = Selections(graphql_schema, operation.fragments, variables)
+    roots = []
+    for selected in selections.below([operation.node], QUERY):
+        ask = ROOTS.get(selected.name)
+        if ask is None and selected.name != "__typename":
+            return Plan()
+        type_: Any = QUERY.fields[selected.name].type if ask else None
+        of: Any = get_named_type(type_) if ask else QUERY
+        prefix = orjson.dumps(selected.key) + b":"
+        roots.append(Root(selected, prefix, of, bool(ask) and not is_non_null_type(type_), ask))
+    return Plan(roots)

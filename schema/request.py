@@ -1,0 +1,108 @@
+"""What a request says: its bytes bounded and read, before anything is looked up."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+LARGEST_BODY, LARGEST_DOCUMENT = 256 * 1024, 64 * 1024
+GRAPHQL_JSON, PLAIN_JSON = "application/graphql-response+json", "application/json"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Headers = Mapping[bytes, bytes]
+
+
+class Refusal(Exception):
+    """A request that is answered before anything runs."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
+
+
+@dataclass
+class Given:
+    """A document, which of its operations is meant, and its variables as they were sent."""
+
+    text: str
+    operation_name: str | None
+    variables: dict[str, Any] | None
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """Header values by lower-case name; of several the first."""
+    return dict(reversed(scope["headers"]))
+
+
+async def read(scope: Scope, headers: Headers, receive: Receive) -> Given:
+    """Raises Refusal for what is no GraphQL request."""
+    if scope["method"] == "POST":
+        given = await _from_body(headers, receive)
+    elif scope["method"] == "GET":
+        given = _from_query(scope["query_string"])
+    else:
+        raise Refusal(405, "BAD_REQUEST", "Ask by POST, or by GET.", {"allow": "GET, POST"})
+    text, name, variables = given.get("query"), given.get("operationName"), given.get("variables")
+    if not isinstance(text, str) or not text.strip():
+        raise Refusal(400, "BAD_REQUEST", "A request has a document in `query`, as a string.")
+    if len(text) * 4 > LARGEST_DOCUMENT and len(text.encode(errors="surrogatepass")) > LARGEST_DOCUMENT:
+        raise Refusal(413, "BAD_REQUEST", f"A document has at most {LARGEST_DOCUMENT // 1024} KiB.")
+    if name is not None and not isinstance(name, str):
+        raise Refusal(400, "BAD_REQUEST", "`operationName` is a string.")
+    if variables is not None and not isinstance(variables, dict):
+        raise Refusal(400, "BAD_REQUEST", "`variables` is an object.")
+    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
+        raise Refusal(400, "BAD_REQUEST", "`extensions` is an object.")
+    return Given(text, name or None, variables)
+
+
+def _from_query(query_string: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+    for key in ("variables", "extensions"):
+        if key in found:
+            found[key] = _json(found[key].encode()) if found[key] else None
+    return found
+
+
+async def _from_body(headers: Headers, receive: Receive) -> dict[str, Any]:
+    media = headers.get(b"content-type", b"")
+    if media != b"application/json" and media.partition(b";")[0].strip().lower() != b"application/json":
+        raise Refusal(415, "BAD_REQUEST", "A request is posted as application/json.")
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise Refusal(415, "BAD_REQUEST", "A request is posted without content encoding.")
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "BAD_REQUEST", "The request was not sent whole.")
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise Refusal(413, "BAD_REQUEST", f"A request has at most {LARGEST_BODY // 1024} KiB.")
+        if not message.get("more_body", False):
+            break
+    found = _json(body)
+    if not isinstance(found, dict):
+        raise Refusal(400, "BAD_REQUEST", "A request is a JSON object.")
+    return found
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError):
+        raise Refusal(400, "BAD_REQUEST", "This is not JSON in UTF-8.") from None
+
+
+def wants_graphql(headers: Headers) -> bool:
+    """The first of the two media types that is accepted; plain JSON when neither is named."""
+    accept = headers.get(b"accept", b"*/*")
+    if accept in (b"*/*", b"application/json"):
+        return False
+    for part in accept.decode("latin-1").lower().split(","):
+        media = part.partition(";")[0].strip()
+        if media in (GRAPHQL_JSON, PLAIN_JSON):
+            return media == GRAPHQL_JSON
+    return False
