@@ -5,6 +5,7 @@ from typing import Any
 
 import strawberry
 
+import app.scores.standings  # noqa: F401 - from which pages and groups by stage are answered
 from app.customers.measures import customers
 from app.query.kind import Day, Exact, Fixed, Minor, Moment, Whole
 from app.query.measure import measure
@@ -13,7 +14,7 @@ from app.query.sql import either
 from app.relationships import measures as close
 from app.scores import behavior as buying
 from app.scores import health as wellbeing
-from app.scores import lifecycle, measures, standings
+from app.scores import lifecycle, measures
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints import measures as contacts
 from schema.enums import BehaviorType, LifecyclePhase, LifecycleStage, NextAction, described

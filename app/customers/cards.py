@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.customers.attributes import attributes_text
+from app.customers.facts import JUDGED_COLUMNS, reopen
 from app.customers.lookup import chunks, holders, lock, public
 from app.customers.rules import MOST_REFS, Changes, RefKey
 from app.customers.search import tokens, write_tokens
@@ -108,6 +109,7 @@ class Cards:
         if old:
             rows = [{"org_id": org_id, "id": card.id, **card.columns} for card in old]
             self._work.session.execute(update(Customer), rows)
+        reopen(self._work, [card.id for card in old if _judged(card) != _judged(before[card.id])])
         self._write_refs(new, [card for card in old if _refs(card) != _refs(before[card.id])])
         words = {key: _tokens(card) for key, card in after.items()}
         fresh = [key for key in after if key not in before or _tokens(before[key]) != words[key]]
@@ -211,6 +213,10 @@ def _read(work: Work, ids: Collection[UUID]) -> dict[UUID, Card]:
         for key, system, value in work.session.execute(asked):
             cards[key].refs[system] = value
     return cards
+
+
+def _judged(card: Card) -> tuple[Any, ...]:
+    return card.is_archived, *(card.columns[name] for name in JUDGED_COLUMNS)
 
 
 def _refs(card: Card) -> tuple[dict[str, str], bool]:

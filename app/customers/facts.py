@@ -13,7 +13,10 @@ from app.platform.database import Key
 from app.platform.work import Work
 from app.query.fact import Events, FactTable, Horizon
 
-facts = FactTable(customer_facts, subject="customer_id")
+# The columns of the profile on which judgements rest, besides whether it is archived.
+JUDGED_COLUMNS = ("terminated_day", "suppressed")
+
+facts = FactTable(customer_facts, subject="customer_id", until="judged_until")
 
 
 def _words(horizon: Horizon) -> Select[Any]:
@@ -58,6 +61,13 @@ def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
     if customer_ids:
         given = {"the_org": work.org.id, "the_customers": list(customer_ids)}
         work.session.execute(_rebuilding(stream.name), given)
+
+
+def reopen(work: Work, customer_ids: Collection[UUID]) -> None:
+    """Let these customers be judged anew: what changed is their profile, on which judgements rest too."""
+    those = list(customer_ids)
+    if those:
+        work.session.execute(facts.opened(Horizon(literal(work.org.id, Key()), among=lambda key: key.in_(those))))
 
 
 def rebuild_all(work: Work) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, func, not_, select, union_all
 
-from app.customers.facts import facts
+from app.customers.facts import JUDGED_COLUMNS, facts
 from app.customers.tables import Consent, Customer, CustomerRef, CustomerToken
 from app.platform.database import Words
 from app.query import sql
@@ -41,7 +41,7 @@ customers = Shape(
     Customer.__table__,  # type: ignore[arg-type]
     prefix="cus",
     facts=facts,
-    typed=("terminated_day", "suppressed"),
+    typed=JUDGED_COLUMNS,
     search=_found,
 )
 references = Shape("reference", CustomerRef.__table__, key=("customer_id", "system"))  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Text, case, func, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, Text, case, func, select
 
 from app.query import sql
 from app.query.compile import Compiler
@@ -28,14 +28,9 @@ def groups(statement: Statement, question: Groups, shape: Shape) -> Expression:
     nodes = sorted(
         {_node(name) for name in [*_names(question.fields), *(order.node for order in question.order)] if "." in name}
     )
-    rows = read(statement, shape, {*question.keys, *nodes, *nodes_of(question.where)})
-    tests = list(rows.tests)
-    if question.where is not None:
-        tests.append(passes(statement, shape, rows, question.where))
-    keys = [rows[key] for key in question.keys]
-    totals = [total for node in nodes for total in _totals(node, func.count(rows[node]), *([rows[node]] * 3))]
-    each = select(*(key.label(f"key_{n}") for n, key in enumerate(keys)), func.count().label("members"), *totals)
-    grouped = each.select_from(rows.source).where(*tests).group_by(*keys).cte(statement.name("grouped"))
+    standing = shape.standing.grouped(statement, question) if shape.standing else None
+    each = _grouped(statement, question, shape, nodes) if standing is None else standing
+    grouped = each.cte(statement.name("grouped"))
     g = grouped.c
     telling = _Telling(Compiler(statement), shape, question)
     place = func.row_number().over(order_by=telling.order(g) or None).label("place")
@@ -52,6 +47,17 @@ def groups(statement: Statement, question: Groups, shape: Shape) -> Expression:
     return sql.template(
         sql.json_object((field.key, telling.field(field, placed, everyone, size)) for field in question.fields)
     )
+
+
+def _grouped(statement: Statement, question: Groups, shape: Shape, nodes: list[str]) -> Select[Any]:
+    rows = read(statement, shape, {*question.keys, *nodes, *nodes_of(question.where)})
+    tests = list(rows.tests)
+    if question.where is not None:
+        tests.append(passes(statement, shape, rows, question.where))
+    keys = [rows[key] for key in question.keys]
+    totals = [total for node in nodes for total in _totals(node, func.count(rows[node]), *([rows[node]] * 3))]
+    each = select(*(key.label(f"key_{n}") for n, key in enumerate(keys)), func.count().label("members"), *totals)
+    return each.select_from(rows.source).where(*tests).group_by(*keys)
 
 
 def _totals(node: str, known: Expression, added: Expression, least: Expression, most: Expression) -> list[Any]:

@@ -19,6 +19,12 @@ Expression = ColumnElement[Any]
 
 def cut(statement: Statement, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
     page = many.page
+    name = statement.name("cut")
+    standing = shape.standing.page(statement, many) if shape.standing and parents is None else None
+    if standing is not None:
+        page_rows = standing.cte(f"{name}_page")
+        place = func.row_number().over(order_by=_again(shape, page, page_rows))
+        return fenced(select(page_rows.c.id, place.label("n")), name)
     order = [key.node for key in page.order]
     rows = read(
         statement,
@@ -36,7 +42,6 @@ def cut(statement: Statement, many: Many, shape: Shape, parents: FromClause | No
         rows.source
     )
     more = statement.bind(f"{page.path}_more")
-    name = statement.name("cut")
     if parents is None or many.relation is None:
         page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
         place = func.row_number().over(order_by=_again(shape, page, page_rows))
@@ -81,6 +86,9 @@ def search(statement: Statement, shape: Shape, page: Page) -> Any:
 def counted(statement: Statement, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
     """totalCount: the same tests, no page."""
     relation = many.relation
+    standing = shape.standing.counted(statement, many) if shape.standing and parents is None else None
+    if standing is not None:
+        return standing.cte(statement.name("counted"))
     rows = read(
         statement,
         shape,

@@ -209,11 +209,17 @@ class Events:
 
 
 class FactTable:
-    """A table with one row of facts a subject: the columns are those that the streams of events declare."""
+    """A table with one row of facts a subject: the columns are those that the streams of events declare.
 
-    def __init__(self, table: Table, subject: str) -> None:
+    `until`: the column that says through which day what was judged of a row stands. Whatever changes the row opens
+    it. `judged_from`: the facts on which that rests; None while no judgement is known, and then it rests on all.
+    """
+
+    def __init__(self, table: Table, subject: str, until: str) -> None:
         self.table = table
         self.subject = subject
+        self.until = until
+        self.judged_from: frozenset[str] | None = None
         self.streams: dict[str, Events] = {}
         self.facts: dict[str, Fact] = {}
         self._stream_of: dict[str, Events] = {}
@@ -242,6 +248,7 @@ class FactTable:
             raise TypeError(f"{stream.name} is never folded: a new event there takes back what an older one said.")
         new = stream.aggregate(horizon)
         old = self.table.c
+        values = {fact.key: fact.fold(old, new.c) for fact in stream.facts}
         return (
             update(self.table)
             .where(
@@ -250,17 +257,36 @@ class FactTable:
                 new.c.subject == subject,
                 or_(old[stream.newest].is_(None), old[stream.newest] < new.c[stream.newest]),
             )
-            .values({fact.key: fact.fold(old, new.c) for fact in stream.facts})
+            .values({**values, **self._opened_by(values)})
         )
 
     def rebuilt(self, stream: Events, horizon: Horizon) -> Update:
         """Recompute the rows of the horizon's subjects from all their events of one stream."""
         found = self._beside(stream, horizon).subquery("found")
+        values: dict[str, ColumnElement[Any]] = {fact.key: found.c[fact.key] for fact in stream.facts}
         return (
             update(self.table)
             .where(self.table.c.org_id == horizon.org, self.table.c[self.subject] == found.c.subject)
-            .values({fact.key: found.c[fact.key] for fact in stream.facts})
+            .values({**values, **self._opened_by(values)})
         )
+
+    def opened(self, horizon: Horizon) -> Update:
+        """Open the rows of the horizon's subjects: what else their judgement rests on has changed."""
+        table = self.table.c
+        tests = [table.org_id == horizon.org]
+        if horizon.among is not None:
+            tests.append(horizon.among(table[self.subject]))
+        return update(self.table).where(*tests).values({self.until: constant(OPEN)})
+
+    def _opened_by(self, values: dict[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
+        """Opens a row when what its judgement rests on changes."""
+        old = self.table.c
+        changes = [
+            old[key].is_distinct_from(value)
+            for key, value in values.items()
+            if self.judged_from is None or key in self.judged_from
+        ]
+        return {self.until: case((or_(*changes), constant(OPEN)), else_=old[self.until])} if changes else {}
 
     def differing(self, stream: Events, horizon: Horizon) -> Select[Any]:
         """Subjects whose stored row differs from its events, with the keys of the facts that do as 1 in columns of

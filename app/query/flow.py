@@ -36,13 +36,14 @@ from app.query.shape import Shape
 
 @dataclass
 class Statement:
-    """One statement in the making: its parameters, the policy and the clock."""
+    """One statement in the making: its parameters, the policy and the clock. `shared`: what several parts read."""
 
     dialect: str
     clock: Clock
     policy: FromClause = field(init=False)
     parameters: dict[str, TypeEngine[Any]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)
 
     def bind(self, name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
         type_ = type_ or BigInteger()
@@ -119,11 +120,13 @@ def read(
     extra: Callable[[Any], tuple[FromClause, ColumnElement[bool], dict[str, Expression]]] | None = None,
     what_ifs: Iterable[WhatIf] = (),
     even_hidden: bool = False,
+    carried: bool = False,
 ) -> Reading:
     """Rows of a shape with these nodes. With a cut only those it lists: `joined_on` names its column and the row's,
     `passing` what of it to keep under which name.
 
-    `extra` joins one more source to the rows, and names what it gives.
+    `extra` joins one more source to the rows, and names what it gives. `carried`: the cut brings the facts with it, and
+    may be of many rows.
     """
     graph = Graph(shape, what_ifs)
     wanted = set(nodes) | {"id"} if "id" in shape.table.c else set(nodes)
@@ -131,15 +134,27 @@ def read(
     t: Any = shape.table.alias(statement.name(shape.name))
     org = statement.org
     source: FromClause = t
+    passed: dict[str, Expression] = {}
+    if cut is not None:
+        mine = and_(t.c.org_id == org, t.c[joined_on[1]] == column_of(cut, joined_on[0]))
+        if carried and statement.dialect == "postgresql":
+            # One by one: it would rather read everybody's row than look up those of some thousand.
+            row = (
+                select(*(t.c[node] for node in sorted(graph.closure(wanted)) if node in t.c))
+                .where(mine)
+                .limit(constant(1))
+                .correlate(cut)
+            )
+            t = row.lateral(statement.name(f"its_{shape.name}"))
+            source = cut.join(t, true())
+        else:
+            source = cut.join(t, mine)
+        passed = {name: column_of(cut, column) for name, column in (passing or {}).items()}
     tests: list[ColumnElement[bool]] = [
         *([] if even_hidden else shape.hidden(t.c)),
         *(only(t.c, statement) if only else []),
     ]
-    passed: dict[str, Expression] = {}
-    if cut is not None:
-        source = cut.join(t, and_(t.c.org_id == org, t.c[joined_on[1]] == column_of(cut, joined_on[0])))
-        passed = {name: column_of(cut, column) for name, column in (passing or {}).items()}
-    else:
+    if cut is None:
         tests.insert(0, t.c.org_id == org)
     if statement.clock.past and shape.at:
         tests.append(t.c[shape.at] <= statement.now)
@@ -155,14 +170,16 @@ def read(
         past = shape.past.get(node) if statement.clock.past else None
         borrowed = shape.borrowed.get(node)
         found[node] = past(t.c, statement.now) if past else borrowed(t.c) if borrowed else t.c[node]
-    if facts:
+    if carried and cut is not None:
+        found |= {key: column_of(cut, key) for key in facts}
+    elif facts:
         source, of_facts = _with_facts(statement, shape, t, source, facts, cut, joined_on[0])
         found |= of_facts
     measures = closure - stored
     if not measures:
         return Reading(source, tests, found, passed)
     base = Reading(source, tests, found, passed)
-    return _in_layers(statement, graph, measures, base, cut is not None)
+    return _in_layers(statement, graph, measures, base, cut is not None and not carried)
 
 
 def _with_facts(

@@ -12,6 +12,7 @@ from app.query.fact import FactTable
 if TYPE_CHECKING:
     from app.query.flow import Statement
     from app.query.measure import Measure
+    from app.query.standing import Standing
 
 # (row, now) -> expression: a column's value as of an instant; now is a bound instant.
 AsOf = Callable[[Any, ColumnElement[Any]], ColumnElement[Any]]
@@ -28,6 +29,7 @@ class Shape:
     `typed`: columns on which measures rest, to be
     typed in where there is no row. `search`: subjects that a number of search terms find, with
     their rank.
+    `standing`: the judgements that are kept beside the facts, for the questions that everyone asks.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Shape:
     typed: tuple[str, ...] = ()
     search: "Callable[[Statement, int], Select[Any]] | None" = None
     measures: "dict[str, Measure]" = field(default_factory=dict)
+    standing: "Standing | None" = None
 
     def add(self, measure: "Measure") -> "Measure":
         """Make a measure askable by its key, which no column, fact or measure may have yet."""

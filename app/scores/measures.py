@@ -30,7 +30,8 @@ def _cuts(p: Any, name: str) -> list[Expression]:
     unit="grade",
 )
 def rfm_recency(c: Any, p: Any) -> Any:
-    return if_bought(c, constant(5) - how_many(c.recency_days > cut for cut in _cuts(p, "recency")))
+    # Days, not ages: a grade so says itself until when it stands.
+    return if_bought(c, constant(5) - how_many(c.last_day < p.today - cut for cut in _cuts(p, "recency")))
 
 
 @measure(

@@ -3,10 +3,26 @@ WITH policy AS
 FROM policies AS published
 WHERE published.org_id = :org::UUID ORDER BY CASE WHEN (published.published_at <= :now::TIMESTAMP WITH TIME ZONE) THEN published.version ELSE -published.version END DESC
 LIMIT 1),
+open_facts AS
+(SELECT unsettled.customer_id, unsettled.first_day, unsettled.gross_minor, unsettled.kept_orders, unsettled.last_day, unsettled.occasions, unsettled.refunded_minor, unsettled.judged_stage, unsettled.judged_net_minor
+FROM customer_facts AS unsettled
+WHERE unsettled.org_id = :org::UUID AND unsettled.judged_policy = (SELECT policy.version
+FROM policy) AND unsettled.judged_until BETWEEN -100000 AND :today::BIGINT - 1 UNION ALL SELECT unsettled_2.customer_id, unsettled_2.first_day, unsettled_2.gross_minor, unsettled_2.kept_orders, unsettled_2.last_day, unsettled_2.occasions, unsettled_2.refunded_minor, unsettled_2.judged_stage, unsettled_2.judged_net_minor
+FROM customer_facts AS unsettled_2
+WHERE unsettled_2.org_id = :org::UUID AND unsettled_2.judged_policy BETWEEN 0 AND (SELECT policy.version
+FROM policy) - 1 UNION ALL SELECT unsettled_3.customer_id, unsettled_3.first_day, unsettled_3.gross_minor, unsettled_3.kept_orders, unsettled_3.last_day, unsettled_3.occasions, unsettled_3.refunded_minor, unsettled_3.judged_stage, unsettled_3.judged_net_minor
+FROM customer_facts AS unsettled_3
+WHERE unsettled_3.org_id = :org::UUID AND unsettled_3.judged_policy BETWEEN (SELECT policy.version
+FROM policy) + 1 AND 2147483647 UNION ALL SELECT unsettled_4.customer_id, unsettled_4.first_day, unsettled_4.gross_minor, unsettled_4.kept_orders, unsettled_4.last_day, unsettled_4.occasions, unsettled_4.refunded_minor, unsettled_4.judged_stage, unsettled_4.judged_net_minor
+FROM customer_facts AS unsettled_4
+WHERE unsettled_4.org_id = :org::UUID AND unsettled_4.judged_policy = (SELECT policy.version
+FROM policy) AND unsettled_4.judged_until BETWEEN :today::BIGINT AND 2000000 AND unsettled_4.judged_day BETWEEN :today::BIGINT + 1 AND 2000000),
 k AS
-(SELECT customer.archived_at, customer_facts.first_day, customer_facts.gross_minor, customer.id, customer_facts.kept_orders, customer_facts.last_day, customer_facts.occasions, customer_facts.refunded_minor, customer.terminated_day
-FROM customers AS customer JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org::UUID AND customer_facts.customer_id = customer.id
-WHERE customer.org_id = :org::UUID),
+(SELECT open_facts.judged_stage AS kept_outcome, open_facts.judged_net_minor AS kept_total, its_customer.archived_at, open_facts.first_day, open_facts.gross_minor, its_customer.id, open_facts.kept_orders, open_facts.last_day, open_facts.occasions, open_facts.refunded_minor, its_customer.terminated_day
+FROM open_facts JOIN LATERAL (SELECT customer.archived_at, customer.id, customer.terminated_day
+FROM customers AS customer
+WHERE customer.org_id = :org::UUID AND customer.id = open_facts.customer_id
+LIMIT 1) AS its_customer ON true),
 j AS
 (SELECT k.*, k.terminated_day IS NOT NULL AND k.terminated_day <= :today::BIGINT AND NOT (k.last_day IS NOT NULL AND k.last_day > k.terminated_day) AS ended, k.gross_minor - k.refunded_minor AS net_minor
 FROM k),
@@ -17,10 +33,19 @@ FROM policy) AND j.last_day - j.first_day >= (SELECT policy.loyal_min_span_days
 FROM policy)) THEN 3 WHEN (j.first_day >= :today::BIGINT - (SELECT policy.new_days
 FROM policy)) THEN 1 ELSE 2 END AS stage
 FROM j),
+open_rows AS MATERIALIZED
+(SELECT j_2.id, j_2.archived_at IS NULL AS live, j_2.stage AS outcome, j_2.net_minor AS total, j_2.kept_outcome, j_2.kept_total
+FROM j_2),
 grouped AS
-(SELECT j_2.stage AS key_0, count(*) AS members, coalesce(count(j_2.net_minor), 0) AS known_net_minor, CAST(sum(j_2.net_minor) AS BIGINT) AS sum_net_minor, min(j_2.net_minor) AS min_net_minor, max(j_2.net_minor) AS max_net_minor
-FROM j_2
-WHERE j_2.archived_at IS NULL GROUP BY j_2.stage),
+(SELECT parts.outcome AS key_0, coalesce(CAST(sum(parts.members) AS BIGINT), 0) AS members, coalesce(CAST(sum(parts.members) AS BIGINT), 0) AS known_net_minor, CAST(sum(parts.total) AS BIGINT) AS sum_net_minor, 0 AS min_net_minor, 0 AS max_net_minor
+FROM (SELECT sums.stage AS outcome, sums.members, sums.net_minor AS total
+FROM standing_sums AS sums
+WHERE sums.org_id = :org::UUID UNION ALL SELECT was.kept_outcome, -1, -was.kept_total AS anon_1
+FROM open_rows AS was
+WHERE was.kept_outcome IS NOT NULL UNION ALL SELECT now.outcome, 1, now.total
+FROM open_rows AS now
+WHERE now.live) AS parts GROUP BY parts.outcome
+HAVING sum(parts.members) != 0),
 placed AS
 (SELECT grouped.key_0, grouped.members, grouped.known_net_minor, grouped.sum_net_minor, grouped.min_net_minor, grouped.max_net_minor, row_number() OVER (ORDER BY grouped.key_0 ASC NULLS LAST) AS place
 FROM grouped),

@@ -1,0 +1,274 @@
+"""Standings: the stage, score and net that were last judged of each customer, kept as an index (app/query/standing.py),
+and how they are judged anew.
+
+Settling judges open rows by the hundred, each batch a transaction that also brings the sums in line. It may be done at
+any time, by several at once, and be killed: what is not settled is only answered more slowly.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Engine,
+    Select,
+    Update,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import Session
+
+import app.purchases.facts
+import app.touchpoints.measures  # noqa: F401 - what stage and score rest on
+from app.customers.facts import facts
+from app.customers.measures import customers, net_minor
+from app.platform.access import Org, organizations
+from app.platform.database import Key
+from app.platform.work import Work, operator, work
+from app.query import sql
+from app.query.fact import FAR, OPEN, constant
+from app.query.flow import Reading, Statement, in_force, read
+from app.query.question import Clock, Compare
+from app.query.standing import Standing
+from app.query.where import member
+from app.scores.lifecycle import LifecycleStage, stage
+from app.scores.measures import score
+from app.scores.tables import Policy, StandingSum
+
+standing = Standing(
+    customers,
+    group=stage,
+    key=score,
+    total=net_minor,
+    outcomes=len(LifecycleStage),
+    live=Compare("archived_at", "is_null"),
+    sums=StandingSum.__table__,  # type: ignore[arg-type]
+)
+
+AT_ONCE = 2_000
+_PATIENT = 100  # organisations looked at in one step
+_judged: Any = facts.table.c
+
+
+@dataclass
+class Settler:
+    """Settles in the background of a server: call `step` again at once while it judged somebody, and later when not."""
+
+    engine: Engine
+    clock: Callable[[], datetime]
+    at_once: int = AT_ONCE
+    _next: int = 0
+
+    def step(self) -> int:
+        """Judge up to `at_once` open rows of one organisation anew; how many, 0 when none was found open."""
+        with Session(self.engine.execution_options(reading=True)) as session:
+            orgs = sorted(organizations(session), key=lambda org: org.id)
+        for _ in range(min(len(orgs), _PATIENT)):
+            org = orgs[self._next % len(orgs)]
+            if self._is_open(org) and (judged := _settle_some(self.engine, org, self.clock(), self.at_once)):
+                return judged
+            self._next += 1
+        return 0
+
+    def _is_open(self, org: Org) -> bool:
+        with Session(self.engine.execution_options(reading=True)) as session:
+            return bool(_found(Work(session, operator(org), self.clock()), 1, locked=False))
+
+
+def settle(engine: Engine, org: Org, clock: Callable[[], datetime], at_once: int = AT_ONCE) -> int:
+    """Judge every open row of the organisation anew; how many. What is being written just then is left open."""
+    total = 0
+    while judged := _settle_some(engine, org, clock(), at_once):
+        total += judged
+    return total
+
+
+def _settle_some(engine: Engine, org: Org, now: datetime, at_once: int) -> int:
+    with work(engine, operator(org), now) as unit:
+        return settle_some(unit, at_once)
+
+
+def settle_some(work: Work, at_once: int = AT_ONCE) -> int:
+    """Judge up to so many open rows anew, and bring the sums in line."""
+    if _dialect(work) == "postgresql":
+        # One settler of an organisation at a time: they would pick the same rows.
+        work.session.execute(select(func.pg_advisory_xact_lock(_lock(work.org.id))))
+    ids = _found(work, at_once, locked=True)
+    if ids:
+        given = _given(work) | {"those": ids}
+        before = _contributed(work, given)
+        work.session.execute(_rejudging(_dialect(work)), given)
+        _add(work, _contributed(work, given), before)
+    return len(ids)
+
+
+def unsettle(work: Work) -> None:
+    """Forget what was judged, and its sums: all is judged anew."""
+    if _dialect(work) == "postgresql":
+        work.session.execute(select(func.pg_advisory_xact_lock(_lock(work.org.id))))
+    mine = _judged.org_id == work.org.id
+    nothing = {"judged_stage": None, "judged_score": None, "judged_net_minor": 0, "judged_until": OPEN}
+    work.session.execute(update(facts.table).where(mine).values(nothing))
+    work.session.execute(delete(StandingSum).where(StandingSum.org_id == work.org.id))
+
+
+def wrongly_judged(work: Work) -> list[UUID]:
+    """Customers whose settled standing is not what the definitions say today. None, unless something is broken."""
+    return list(work.session.scalars(_wrong(_dialect(work)), _given(work)))
+
+
+def sums_differ(work: Work) -> bool:
+    """Whether the sums are not those of the rows. Never, unless something is broken."""
+    s: Any = StandingSum
+    kept = select(s.stage.label("stage"), s.members.label("members"), s.net_minor.label("net"))
+    less = select(_judged.judged_stage, constant(-1), -_judged.judged_net_minor)
+    both = union_all(
+        kept.where(s.org_id == work.org.id),
+        less.where(_judged.org_id == work.org.id, _judged.judged_stage.is_not(None)),
+    ).subquery("both")
+    apart = or_(func.sum(both.c.members) != 0, func.sum(both.c.net) != 0)
+    return work.session.execute(select(both.c.stage).group_by(both.c.stage).having(apart)).first() is not None
+
+
+# ------------------------------------------------------------------ the statements, made once
+
+
+def _dialect(work: Work) -> str:
+    return work.session.get_bind().dialect.name
+
+
+def _given(work: Work) -> dict[str, Any]:
+    return {"org": work.org.id, "now": work.now, "today": work.today}
+
+
+def _lock(org_id: UUID) -> int:
+    return int.from_bytes(org_id.bytes[8:], signed=True) ^ 0x57A4D
+
+
+def _statement(dialect: str) -> Statement:
+    statement = Statement(dialect, Clock())
+    statement.policy = in_force(statement, Policy.__table__)  # type: ignore[arg-type]
+    return statement
+
+
+def _found(work: Work, at_most: int, *, locked: bool) -> list[UUID]:
+    given = _given(work) | {"at_most": at_most}
+    return list(work.session.scalars(_finding(_dialect(work), locked), given))
+
+
+@cache
+def _finding(dialect: str, locked: bool) -> Select[Any]:
+    statement = _statement(dialect)
+    at_most = statement.bind("at_most")
+    ranges = [
+        select(select(f.c.customer_id).where(f.c.org_id == statement.org, *tests).limit(at_most).subquery())
+        for f, tests in standing.open_ranges(statement)
+    ]
+    open_rows = union_all(*ranges).limit(at_most)
+    if not locked:
+        return select(open_rows.subquery("open"))
+    # What somebody is just writing is open again in a moment.
+    those = select(_judged.customer_id).where(_judged.org_id == statement.org, _judged.customer_id.in_(open_rows))
+    return those.with_for_update(skip_locked=True)
+
+
+@cache
+def _contributing(dialect: str) -> Select[Any]:
+    statement = _statement(dialect)
+    return (
+        select(_judged.judged_stage, func.count(), sql.whole(func.sum(_judged.judged_net_minor)))
+        .where(_judged.org_id == statement.org, member(statement, _judged.customer_id, "those", Key()))
+        .where(_judged.judged_stage.is_not(None))
+        .group_by(_judged.judged_stage)
+    )
+
+
+def _contributed(work: Work, given: dict[str, Any]) -> dict[int, tuple[int, int]]:
+    rows = work.session.execute(_contributing(_dialect(work)), given)
+    return {stage: (members, net) for stage, members, net in rows}
+
+
+def _add(work: Work, after: dict[int, tuple[int, int]], before: dict[int, tuple[int, int]]) -> None:
+    members, net = Counter[int](), Counter[int]()
+    for sums, sign in ((after, 1), (before, -1)):
+        for place, (count, amount) in sums.items():
+            members[place] += sign * count
+            net[place] += sign * amount
+    s: Any = StandingSum
+    for place in sorted(members):
+        changed = {"members": s.members + members[place], "net_minor": s.net_minor + net[place]}
+        mine = update(StandingSum).where(s.org_id == work.org.id, s.stage == place).values(changed)
+        if not work.session.execute(mine).rowcount:  # type: ignore[attr-defined]
+            row = {"org_id": work.org.id, "stage": place, "members": members[place], "net_minor": net[place]}
+            work.session.execute(insert(StandingSum), row)
+
+
+def _values(statement: Statement, rows: Reading) -> dict[str, ColumnElement[Any]]:
+    """What is kept of a row: nobody archived stands anywhere."""
+    live = rows["archived_at"].is_(None)
+    return {
+        "judged_stage": case((live, rows["stage"])),
+        "judged_score": case((live, rows["score"])),
+        "judged_net_minor": case((live, rows["net_minor"]), else_=constant(0)),
+        "judged_until": case((live, rows["judged_until"]), else_=constant(FAR)),
+    }
+
+
+_NODES = ("archived_at", "stage", "score", "net_minor", "judged_until")
+
+
+@cache
+def _rejudging(dialect: str) -> Update:
+    statement = _statement(dialect)
+    f = facts.table.alias("those_facts")
+    those = (
+        select(f.c.customer_id.label("id"))
+        .where(f.c.org_id == statement.org, member(statement, f.c.customer_id, "those", Key()))
+        .cte("those")
+    )
+    rows = read(statement, customers, _NODES, cut=those)
+    values = _values(statement, rows)
+    made: CTE = (
+        select(rows["id"].label("id"), *(value.label(name) for name, value in values.items()))
+        .select_from(rows.source)
+        .cte("made")
+    )
+    now: dict[str, ColumnElement[Any]] = {name: made.c[name] for name in values}
+    now |= {"judged_policy": select(statement.policy.c.version).scalar_subquery(), "judged_day": statement.today}
+    return (
+        update(facts.table)
+        .where(_judged.org_id == statement.org, _judged.customer_id == made.c.id)
+        .values(now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@cache
+def _wrong(dialect: str) -> Select[Any]:
+    statement = _statement(dialect)
+    rows = read(statement, customers, _NODES)
+    kept: Any = facts.table.alias("kept")
+    settled: Iterable[ColumnElement[bool]] = (
+        kept.c.judged_policy == select(statement.policy.c.version).scalar_subquery(),
+        kept.c.judged_day <= statement.today,
+        kept.c.judged_until >= statement.today,
+    )
+    differs = [kept.c[name].is_distinct_from(value) for name, value in _values(statement, rows).items()]
+    return (
+        select(kept.c.customer_id)
+        .select_from(rows.source.join(kept, and_(kept.c.org_id == statement.org, kept.c.customer_id == rows["id"])))
+        .where(*settled, or_(*differs))
+    )
