@@ -13,10 +13,10 @@ GRAPHIQL  := app/graphiql/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-full lint schema lock bench clean
+.PHONY: help install run test test-full lint schema lock bench bench-peers clean
 
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) $(GRAPHIQL) ## Make .venv with everything in it, and build GraphiQL
 
@@ -46,10 +46,17 @@ lock: $(LOCKED) ## Renew requirements.lock after a change of dependencies in pyp
 	$(VENV)/uv/bin/python -m pip install --quiet uv==$(UV)
 	$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--group test --group build pyproject.toml --output-file requirements.lock
+		--group test --group bench --group build pyproject.toml --output-file requirements.lock
 
-bench: install ## Measure how fast it answers
-	$(BIN)/python -m bench
+# SIZES=10k,100k,1M; BENCH="--rounds 5 --questions Q1,Q2"; python -m bench --help tells more.
+SIZES ?= 10k,100k
+BENCH ?=
+
+bench: install ## Measure how fast it answers, beside what else one would write
+	$(BIN)/python -m bench --sizes $(SIZES) $(BENCH)
+
+bench-peers: install ## The same beside PostGraphile and mercurius; needs Node and npm
+	$(BIN)/python -m bench --sizes $(SIZES) --peers $(BENCH)
 
 clean: ## Remove what make has made; the database stays
 	rm -rf $(VENV) build *.egg-info app/graphiql/dist app/graphiql/node_modules

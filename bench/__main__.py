@@ -1,76 +1,102 @@
-"""How long the documented questions take here: statement size, cold compile, and the median of warm runs, on SQLite.
+"""The benchmark: `make bench`, or `python -m bench --help`.
 
-Loads the CDNOW purchases that the tests carry (69,659 of 23,570 customers) into a database of its own, and asks each
-question of bench/questions/ through the whole application, HTTP excepted. Figures are of this machine, at this moment.
+Load the databases, compare the answers, drive the servers in turn, print the tables, and write docs/benchmark.md,
+docs/growth.svg and a JSON file of every window into the cache folder.
 """
 
-import asyncio
-import gzip
-import shutil
-import statistics
+import argparse
+import json
 import sys
-import tempfile
-import time
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 
-from graphql import execute, parse
+from bench import report
+from bench.drive import generator
+from bench.load import Loaded, load
+from bench.measure import Plan, as_json, cells, run
+from bench.place import ROOT, Postgres, cache_folder, start_postgres
+from bench.questions import TITLES
+from bench.servers import PEERS
 
-from app.bulk.purchases import Columns, import_purchases
-from app.platform.access import create_organization
-from app.platform.database import connect
-from app.platform.migrations import upgrade
-from app.platform.work import Work, operator, transaction
-from app.query.fetch import Reader
-from app.scores.actions import first_policy
-from schema.context import Asked
-from schema.schema import graphql_schema, world
-
-HERE = Path(__file__).parent
-PURCHASES = HERE.parent / "tests" / "data" / "cdnow" / "purchases.csv.gz"
-WARM_RUNS = 9
-# The clock of the questions: the day after the last purchase, when there is still somebody in every stage.
-TODAY = datetime(1998, 7, 1, tzinfo=UTC)
+SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 
 
 def main() -> None:
-    """Load, ask, print."""
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/bench.db"
-        engine = connect(url)
-        upgrade(engine)
-        then, now = datetime(1997, 1, 1, tzinfo=UTC), datetime.now(UTC)
-        with transaction(engine) as session:
-            caller = operator(create_organization(session, "CDNOW", "UTC", "USD", then))
-            first_policy(Work(session, caller, then))
-        file = Path(folder) / "purchases.csv"
-        with gzip.open(PURCHASES) as packed, file.open("wb") as plain:
-            shutil.copyfileobj(packed, plain)
-        started = time.perf_counter()
-        columns = Columns("customer_id", "purchased_on", "quantity", "amount_usd", "USD")
-        report = import_purchases(engine, caller, file, columns, lambda: now)
-        _say(f"import: {report.recorded:,} purchases in {time.perf_counter() - started:.1f} s")
-        reader = Reader(connect(url, for_questions=True), world)
-        _say(f"{'question':<28}{'first ms':>10}{'median ms':>11}{'answer kB':>11}")
-        for path in sorted((HERE / "questions").glob("*.graphql")):
-            document = parse(path.read_text())
-            taken, size = [], 0
-            for _ in range(WARM_RUNS + 1):
-                began = time.perf_counter()
-                size = asyncio.run(_ask(document, Asked(engine, reader, caller, TODAY)))
-                taken.append((time.perf_counter() - began) * 1000)
-            _say(f"{path.stem:<28}{taken[0]:>10.1f}{statistics.median(taken[1:]):>11.1f}{size / 1000:>11.1f}")
+    """Parse, and do what was asked."""
+    options = _options()
+    postgres = start_postgres() if "postgresql" in options.databases else None
+    bases = [
+        load(dialect, size, postgres if dialect == "postgresql" else None, say)
+        for size in options.sizes
+        for dialect in options.databases
+    ]
+    if options.load:
+        return
+    _drive(options, bases, postgres)
 
 
-async def _ask(document: object, asked: Asked) -> int:
-    result = execute(graphql_schema, document, context_value=asked)  # type: ignore[arg-type]
-    result = await result  # type: ignore[misc]
-    if result.errors:
-        raise SystemExit(f"A question failed: {result.errors[0].message}")
-    return len(str(result.data))
+def _drive(options: argparse.Namespace, bases: list[Loaded], postgres: Postgres | None) -> None:
+    told: dict[str, Any] = {
+        "command": f"python -m bench {' '.join(sys.argv[1:])}".strip(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "generator": generator(),
+        "seconds": options.seconds,
+        "rounds": options.rounds,
+        "machine": report.machine(_version(postgres)),
+        "runs": [],
+    }
+    sections = []
+    for base in bases:
+        # The others are compared where the issue compares them; growth alone is asked of the largest.
+        servers = [name for name in options.servers if name not in PEERS or base.dialect == "postgresql"]
+        plan = Plan(servers, options.questions, options.clients, options.rounds, options.seconds, not options.unchecked)
+        title = f"{report.NAMES[base.dialect]}, {base.size:,} customers"
+        say(title)
+        windows = run(base, plan, postgres.pid if postgres and base.dialect == "postgresql" else None, say)
+        found = cells(windows)
+        tables = [report.ratio_table(found, base.dialect, clients) for clients in reversed(options.clients)]
+        tables.append(report.rates(found))
+        for table in tables:
+            say("\n" + report.plain(table))
+        say("")
+        sections.append((title, "\n\n".join(map(report.markdown, tables))))
+        told["runs"].append(as_json(base, windows))
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    results = cache_folder() / "results"
+    results.mkdir(exist_ok=True)
+    (results / f"{stamp}.json").write_text(json.dumps(told, indent=1))
+    say(f"Every window is in {results / f'{stamp}.json'}.")
+    if not options.dry:
+        docs = ROOT / "docs"
+        docs.mkdir(exist_ok=True)
+        (docs / "benchmark.md").write_text(report.document(told, sections))
 
 
-def _say(line: str) -> None:
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    listed = {"type": lambda text: text.split(",")}
+    parser.add_argument("--sizes", default="10k,100k", type=lambda text: [SIZES[name] for name in text.split(",")])
+    parser.add_argument("--databases", default="postgresql,sqlite", **listed)
+    parser.add_argument("--servers", default="guanxi,floor,idiomatic", **listed)
+    parser.add_argument("--questions", default=",".join(TITLES), **listed)
+    parser.add_argument("--clients", default="1,16", type=lambda text: [int(each) for each in text.split(",")])
+    parser.add_argument("--rounds", default=3, type=int)
+    parser.add_argument("--seconds", default=1.0, type=float, help="of each window")
+    parser.add_argument("--load", action="store_true", help="load the databases, and no more")
+    parser.add_argument("--unchecked", action="store_true", help="do not compare the answers first")
+    parser.add_argument("--dry", action="store_true", help="leave docs/ as it is")
+    return parser.parse_args()
+
+
+def _version(postgres: Postgres | None) -> str | None:
+    if postgres is None:
+        return None
+    with postgres.connect() as connection:
+        [found] = connection.execute("SHOW server_version").fetchone() or [None]
+    return str(found)
+
+
+def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

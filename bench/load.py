@@ -1,0 +1,220 @@
+"""Filling a database of one size: bulk copies into tables without indexes, and then the product's own commands.
+
+    migrate -> rows (COPY, or executemany) -> indexes -> facts rebuild (-> facts settle) -> planner statistics
+
+A database that is there is used again, unless the migrations or the rows that they hold have changed since.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import psycopg
+
+from app.platform.access import Organization, create_key, organization
+from app.platform.database import analyze, connect
+from app.platform.work import Work, operator, transaction
+from app.scores.actions import first_policy
+from bench.data import COLUMNS, DATA_VERSION, ORG, Row, Shop
+from bench.place import ROOT, Postgres, cache_folder
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A database that is ready to be asked. `today`: the end of the story that it holds."""
+
+    dialect: str
+    size: int
+    url: str
+    key: str
+    today: str
+    print: str
+    seconds: float
+
+    @property
+    def shop(self) -> Shop:
+        return Shop(self.size, datetime.fromisoformat(self.today))
+
+
+def load(dialect: str, size: int, postgres: Postgres | None, say: Say) -> Loaded:
+    """The database of that size: found as it was left, or made."""
+    note = cache_folder() / f"{dialect}-{size}.json"
+    if note.exists():
+        found = Loaded(**json.loads(note.read_text()))
+        there = postgres.has(_name(size)) if postgres else _file(size).exists()
+        if found.print == _fingerprint() and there:
+            return found
+        note.unlink()
+    began = time.perf_counter()
+    today = _today(size)
+    if postgres:
+        url = postgres.url(_name(size))
+        with postgres.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {_name(size)} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {_name(size)} TEMPLATE template0")
+    else:
+        url = f"sqlite:///{_file(size)}"
+        for old in _file(size).parent.glob(f"{_file(size).name}*"):
+            old.unlink()
+    guanxi(url, "migrate")
+    key = _organise(url, today)
+    (_copy if postgres else _insert)(url, Shop(size, today), say)
+    _settle(url, say)
+    seconds = round(time.perf_counter() - began, 1)
+    made = Loaded(dialect, size, url, key, today.isoformat(), _fingerprint(), seconds)
+    note.write_text(json.dumps(asdict(made), indent=1))
+    say(f"{dialect} {size:,}: loaded in {seconds:.0f} s")
+    return made
+
+
+def guanxi(url: str, *command: str) -> str:
+    """Run the product's command line on that database."""
+    environment = {**os.environ, "GUANXI_DATABASE_URL": url}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "guanxi", *command], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"guanxi {' '.join(command)}: {done.stderr.strip()[-2000:]}")
+    return done.stdout.strip()
+
+
+def settle_facts(url: str, say: Say) -> None:
+    """Have the product make everything that it derives."""
+    commands = [("facts", "rebuild")]
+    if settles(url):
+        commands.append(("facts", "settle"))
+    for command in commands:
+        began = time.perf_counter()
+        guanxi(url, *command)
+        say(f"  {' '.join(command)}: {time.perf_counter() - began:.0f} s")
+
+
+@cache
+def settles(url: str) -> bool:
+    """Whether this version of the product has that command."""
+    return "settle" in guanxi(url, "facts", "--help")
+
+
+def _today(size: int) -> datetime:
+    """One day for both databases, while either is in use."""
+    for note in cache_folder().glob(f"*-{size}.json"):
+        found = json.loads(note.read_text())
+        if found["print"] == _fingerprint():
+            return datetime.fromisoformat(found["today"])
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _name(size: int) -> str:
+    return f"bench_{size}"
+
+
+def _file(size: int) -> Path:
+    return cache_folder() / f"bench_{size}.db"
+
+
+def _fingerprint() -> str:
+    """Of the tables and of what is put into them."""
+    found = hashlib.sha256(str(DATA_VERSION).encode())
+    for path in sorted((ROOT / "migrations" / "versions").glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _organise(url: str, today: datetime) -> str:
+    """The one organisation, its policy, and a key to ask with."""
+    engine = connect(url)
+    began = datetime(2020, 1, 1, tzinfo=UTC)
+    with transaction(engine) as session:
+        session.add(Organization(id=ORG, name="Bench", time_zone="UTC", currency="CNY", created_at=began))
+        session.flush()
+        org = organization(session, ORG)
+        assert org is not None
+        first_policy(Work(session, operator(org), began))
+        key = create_key(session, ORG, ["read", "write"], today)
+    engine.dispose()
+    return key
+
+
+def _copy(url: str, shop: Shop, say: Say) -> None:
+    """PostgreSQL: COPY into bare tables; the constraints stay, their checks rest meanwhile."""
+    tables = ", ".join(f"'{table}'" for table in COLUMNS)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("SET synchronous_commit = off")
+        indexes = connection.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+            " JOIN pg_class c ON c.oid = indrelid"
+            " WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)"
+            f" AND c.relnamespace = 'public'::regnamespace AND c.relname IN ({tables})"
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        for table, columns in COLUMNS.items():
+            began, rows = time.perf_counter(), shop.rows(table)
+            with connection.cursor().copy(f"COPY {table} ({columns.replace(' ', ', ')}) FROM STDIN") as copy:
+                while lines := "".join(map(_line, islice(rows, 5000))):
+                    copy.write(lines)
+            say(f"  {table}: {time.perf_counter() - began:.0f} s")
+        began = time.perf_counter()
+        for _, definition in indexes:
+            connection.execute(definition)
+        say(f"  {len(indexes)} indexes: {time.perf_counter() - began:.0f} s")
+
+
+def _line(row: Row) -> str:
+    return "\t".join(["\\N" if value is None else str(value) for value in row]) + "\n"
+
+
+def _insert(url: str, shop: Shop, say: Say) -> None:
+    """SQLite: executemany into bare tables, in one transaction a table."""
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    for pragma in ("foreign_keys = OFF", "synchronous = OFF", "cache_size = -524288", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    marks = ", ".join("?" for _ in COLUMNS)
+    indexes = connection.execute(
+        f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ({marks})",
+        list(COLUMNS),
+    ).fetchall()
+    for name, _ in indexes:
+        connection.execute(f'DROP INDEX "{name}"')
+    for table, columns in COLUMNS.items():
+        began, names = time.perf_counter(), columns.split()
+        connection.execute("BEGIN")
+        values = ", ".join("?" for _ in names)
+        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", shop.rows(table))
+        connection.execute("COMMIT")
+        say(f"  {table}: {time.perf_counter() - began:.0f} s")
+    began = time.perf_counter()
+    for _, definition in indexes:
+        connection.execute(definition)
+    say(f"  {len(indexes)} indexes: {time.perf_counter() - began:.0f} s")
+    connection.close()
+
+
+def _settle(url: str, say: Say) -> None:
+    """What is derived, and what the planner knows: of SQLite nothing, as in production."""
+    engine = connect(url)
+    # Before as well: the rebuilding is planned, too.
+    analyze(engine)
+    settle_facts(url, say)
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # Rebuilding has left a dead row for each live one.
+            connection.exec_driver_sql("VACUUM (FULL, ANALYZE) customer_facts")
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+    else:
+        with engine.connect().execution_options(reading=True) as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()

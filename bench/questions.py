@@ -1,0 +1,191 @@
+"""The questions: their documents, how each server is asked, and what the answers have in common.
+
+Three families of servers are asked alike. `graphql`: Guanxi, the idiomatic server and mercurius take the very documents
+of bench/questions/. `rest`: the hand-written routes. `postgraphile`: documents in the words of its own schema.
+An answer of any family is brought to one form, so that all can be held against each other.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import quote
+
+from bench.data import ORG, Shop
+
+HERE = Path(__file__).parent / "questions"
+STAGES = ("NEW", "ACTIVE", "LOYAL", "CHURNED")
+TITLES = {
+    "Q1": "a customer by id, 8 scalars",
+    "Q2": "50 customers, each with stage, score and the last 5 touchpoints",
+    "Q3": "1000 customers x 8 scalars, as ten pages of 100",
+    "Q4": "the top 50 by score of one stage, with totalCount",
+    "Q5": "count and net by stage, over everyone",
+    "M1": "record a touchpoint",
+}
+WRITES = frozenset({"M1"})
+VARIETY = {"Q1": 5000, "Q2": 500, "Q3": 100, "Q4": 4, "Q5": 1, "M1": 5000}
+
+Variables = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, as text and as bytes on the wire."""
+
+    method: str
+    path: str
+    body: str = ""
+
+    def raw(self, key: str) -> bytes:
+        head = [f"{self.method} {self.path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {key}"]
+        if self.body:
+            head += ["content-type: application/json", f"content-length: {len(self.body.encode())}"]
+        return ("\r\n".join(head) + "\r\n\r\n" + self.body).encode()
+
+
+def variables(name: str, shop: Shop) -> list[Variables]:
+    """What is asked, again and again: the same for every server."""
+    dice = Random(f"{name} of {shop.size}")
+
+    def customer() -> str:
+        return "cus_" + shop.customer_key(dice.randrange(shop.size))
+
+    def start(most: int, ahead: int = 0) -> str:
+        return shop.instant(shop.created_ms(most + ahead))
+
+    made: list[Variables] = []
+    for number in range(VARIETY[name]):
+        if name == "Q1":
+            made.append({"id": customer()})
+        elif name == "Q2":
+            made.append({"from": start(dice.randrange(shop.size - 50))})
+        elif name == "Q3":
+            first = dice.randrange(shop.size - 1000)
+            made.append({f"from{n}": start(first, 100 * n) for n in range(10)})
+        elif name == "Q4":
+            made.append({"stage": STAGES[number]})
+        elif name == "Q5":
+            made.append({})
+        else:
+            made.append({"customer": customer(), "subject": f"bench {number}"})
+    return made
+
+
+def document(name: str, family: str) -> str:
+    folder = HERE / family if family == "postgraphile" else HERE
+    return " ".join((folder / f"{name}.graphql").read_text().split())
+
+
+def request(name: str, family: str, given: Variables) -> Request:
+    """How a server of that family is asked."""
+    if family == "rest":
+        return _ROUTES[name](given)
+    if family == "postgraphile":
+        given = {"org": str(ORG), **{key: re.sub(r"^cus_", "", value) for key, value in given.items()}}
+    body = {"query": document(name, family), "variables": given}
+    return Request("POST", "/graphql", json.dumps(body, ensure_ascii=False))
+
+
+_ROUTES: dict[str, Callable[[Variables], Request]] = {
+    "Q1": lambda given: Request("GET", f"/customers/{given['id']}"),
+    "Q2": lambda given: Request("GET", f"/page?from={quote(given['from'])}"),
+    "Q3": lambda given: Request("GET", f"/pages?from={quote(','.join(given.values()))}"),
+    "Q4": lambda given: Request("GET", f"/top/{given['stage']}"),
+    "Q5": lambda _: Request("GET", "/stages"),
+    "M1": lambda given: Request(
+        "POST", "/touchpoints", json.dumps({"kind": "MESSAGE", "channel": "EMAIL", "direction": "INBOUND", **given})
+    ),
+}
+
+
+# ------------------------------------------------------------------ one form of every answer
+
+
+def answer(name: str, family: str, body: Any) -> Any:
+    """The values alone: lists of rows, keys and instants and numbers in one spelling. Raises ValueError for errors."""
+    if family != "rest":
+        if not isinstance(body, dict) or body.get("errors") or not body.get("data"):
+            raise ValueError(f"{name}: {json.dumps(body)[:600]}")
+        body = body["data"]
+    if body is None:
+        raise ValueError(f"{name}: nothing was found")
+    return _plain(_SHAPES[name](body, family))
+
+
+def _rows(connection: Any) -> list[Any]:
+    nodes: list[Any] = connection["nodes"] if isinstance(connection, dict) else connection
+    return nodes
+
+
+def _page(row: Any) -> Any:
+    """A row of Q2 without its folds."""
+    flat = dict(row)
+    for fold in ("lifecycle", "value"):
+        flat.update(flat.pop(fold, {}))
+    flat["touchpoints"] = _rows(flat["touchpoints"])
+    return flat
+
+
+def _top(body: Any, family: str) -> Any:
+    found = body if family == "rest" else body["customers"]
+    nodes = [
+        {"id": row["id"], "name": row["name"], **(row.get("value") or {"score": row["score"]})}
+        for row in found["nodes"]
+    ]
+    return {"totalCount": found["totalCount"], "nodes": nodes}
+
+
+def _groups(body: Any, family: str) -> Any:
+    rows = body if family == "rest" else body["customerGroups"]
+    if isinstance(rows, dict):
+        rows = rows.get("rows") or rows["nodes"]
+    # Money in minor units, or as a decimal of the currency.
+    return {
+        row.get("lifecycleStage") or row["stage"]: [
+            int(row["count"]),
+            round(float(row["factsNet"]["amount"]) * 100) if "factsNet" in row else int(row["net"]),
+        ]
+        for row in rows
+    }
+
+
+def _recorded(body: Any, family: str) -> Any:
+    if family == "rest":
+        return {"kind": body["kind"]}
+    payload = body["touchpointRecord"]
+    if payload.get("userErrors"):
+        raise ValueError(f"M1: {payload['userErrors']}")
+    return {"kind": payload["touchpoint"]["kind"]}
+
+
+_SHAPES: dict[str, Callable[[Any, str], Any]] = {
+    "Q1": lambda body, family: body if family == "rest" else body["customer"],
+    "Q2": lambda body, family: [_page(row) for row in _rows(body if family == "rest" else body["customers"])],
+    "Q3": lambda body, family: [_rows(page) for page in (body if family == "rest" else body.values())],
+    "Q4": _top,
+    "Q5": _groups,
+    "M1": _recorded,
+}
+
+_KEY = re.compile(r"(?:[a-z]{3}_)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) or (isinstance(value, str) and re.fullmatch(r"-?\d+\.\d+", value)):
+        return round(float(value), 4)
+    if isinstance(value, str) and (key := _KEY.fullmatch(value)):
+        return "".join(key.groups())
+    if isinstance(value, str) and _INSTANT.match(value):
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    return value

@@ -1,0 +1,152 @@
+"""What a run found, as tables: on the screen, and in docs/benchmark.md."""
+
+import os
+import platform
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.data import DAYS
+from bench.drive import generator
+from bench.measure import Cell, ratios
+from bench.questions import TITLES
+from bench.servers import TITLES as SERVERS
+
+NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+# Issue 3: what the ratios are to be with one process, PostgreSQL, 100,000 customers, 16 clients; on SQLite against (d).
+WANTED = {
+    ("Q1", "postgraphile"): 2.5,
+    ("Q2", "postgraphile"): 2.5,
+    ("Q3", "postgraphile"): 3.5,
+    ("M1", "postgraphile"): 1.5,
+    ("Q1", "floor"): 0.75,
+    ("Q2", "floor"): 0.7,
+    ("Q3", "floor"): 0.8,
+    ("M1", "floor"): 0.7,
+    ("Q1", "mercurius"): 1.2,
+    ("Q2", "mercurius"): 2.0,
+    ("Q3", "mercurius"): 3.0,
+    ("M1", "mercurius"): 1.0,
+}
+WANTED_SQLITE = {("Q1", "floor"): 0.8, ("M1", "floor"): 0.7}
+Table = tuple[list[str], list[list[str]]]
+
+
+def size_name(size: int) -> str:
+    return f"{size // 1_000_000}M" if size % 1_000_000 == 0 else f"{size // 1000}k"
+
+
+def rates(found: Sequence[Cell]) -> Table:
+    """Requests a second: best, median and spread, latencies, and CPU for each request."""
+    head = [
+        "question",
+        "clients",
+        "server",
+        "best/s",
+        "median/s",
+        "spread",
+        "p50 ms",
+        "p99 ms",
+        "server CPU ms",
+        "DB CPU ms",
+    ]
+    rows = [
+        [
+            *(cell.question, str(cell.clients), cell.server, _number(cell.best), _number(cell.median)),
+            *(f"{cell.spread:.0f} %", f"{cell.p50:.2f}", f"{cell.p99:.2f}", f"{cell.server_cpu:.3f}"),
+            f"{cell.database_cpu:.3f}" if cell.database_cpu else "-",
+        ]
+        for cell in found
+    ]
+    return head, rows
+
+
+def ratio_table(found: Sequence[Cell], dialect: str, clients: int = 16) -> Table:
+    """Guanxi's best beside each other's best; in brackets what issue 3 wants of it."""
+    wanted = WANTED if dialect == "postgresql" else WANTED_SQLITE
+    told = ratios(list(found))
+    servers = list(dict.fromkeys(cell.server for cell in found if cell.server != "guanxi"))
+    questions = list(dict.fromkeys(cell.question for cell in found))
+    rows = []
+    for question in questions:
+        row = [question]
+        for server in servers:
+            ratio, least = told.get((question, clients, server)), wanted.get((question, server))
+            text = "-" if ratio is None else f"{ratio:.2f}"
+            row.append(text + (f" (>= {least:g})" if least and ratio is not None else ""))
+        rows.append(row)
+    return [f"{clients} clients: Guanxi / other", *servers], rows
+
+
+def plain(table: Table) -> str:
+    """For the screen."""
+    head, rows = table
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if n < 3 else text.rjust(width)
+            for n, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (head, *rows)
+    )
+
+
+def markdown(table: Table) -> str:
+    head, rows = table
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def document(run: dict[str, Any], sections: Iterable[tuple[str, str]]) -> str:
+    """docs/benchmark.md: how it was measured, and every table of the run."""
+    machine = run["machine"]
+    lines = [
+        "# Benchmark",
+        "",
+        "Made by `make bench` (`bench/`); do not edit. Every server answers over HTTP on the same machine, over the",
+        "same database; before anything is measured their answers are compared, value by value. Windows are",
+        "interleaved: a second of one server, a second of the next, several rounds. The best window is told, since",
+        "noise only ever slows one down, with the median and the spread (how far the slowest lies below the best).",
+        "CPU is the kernel's count for the server's processes, and for the database's. Server, database and load",
+        "share the cores: trust ratios, not rates.",
+        "",
+        f"* {machine['cores']} cores, {machine['memory']} of memory, {machine['system']}, on {run['date']}",
+        f"* {', '.join(f'{name} {number}' for name, number in machine['versions'].items())}",
+        f"* load: {run['generator']}; windows of {run['seconds']:g} s, {run['rounds']} rounds",
+        f"* `{run['command']}`",
+        f"* the shop: {DAYS} days; 2 to 3 purchases and 3 to 4 touchpoints a customer, skewed; one organisation",
+        "",
+        *(f"* **{name}** {title}" for name, title in TITLES.items()),
+        "",
+        *(f"* **{name}** {title}" for name, title in SERVERS.items()),
+        "",
+        "Q3 is ten pages of 100 for everybody, one statement a page, since pages of the API end at 100. Guanxi works",
+        "with all of its security; the others know the organisation and check the key, or not even that.",
+    ]
+    for title, text in sections:
+        lines += ["", f"## {title}", "", text]
+    return "\n".join(lines) + "\n"
+
+
+def machine(server_version: str | None) -> dict[str, Any]:
+    """What the figures were measured on."""
+    memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
+    packages = ("strawberry-graphql", "graphql-core", "sqlalchemy", "starlette", "uvicorn", "asyncpg", "psycopg")
+    versions = {"Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
+    if server_version:
+        versions["PostgreSQL"] = server_version
+    versions |= {name: version(name) for name in packages}
+    return {
+        "cores": os.cpu_count(),
+        "memory": f"{int(memory[1]) / 2**20:.0f} GiB" if memory else "?",
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": versions,
+        "generator": generator(),
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"

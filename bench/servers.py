@@ -1,0 +1,160 @@
+"""Starting the servers that are compared, on loopback, and reading what they cost from the kernel."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.load import Loaded
+from bench.place import ROOT, cache_folder
+from bench.questions import Request
+
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TITLES = {
+    "guanxi": "Guanxi, one process",
+    "floor": "(d) hand-written Starlette route, hand-written SQL",
+    "idiomatic": "(a) strawberry + SQLAlchemy async ORM + DataLoader",
+    "postgraphile": "PostGraphile 5",
+    "mercurius": "mercurius with JIT and DataLoader",
+}
+FAMILIES = {"floor": "rest", "postgraphile": "postgraphile"}
+PEERS = ("postgraphile", "mercurius")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One that is running. `pid` is the process that was started; others may be below it."""
+
+    name: str
+    port: int
+    pid: int
+    key: str
+
+    @property
+    def family(self) -> str:
+        return FAMILIES.get(self.name, "graphql")
+
+    def ask(self, request: Request, seconds: float = 60) -> Any:
+        """One answer, read; raises OSError or ValueError for none."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        try:
+            headers = {"authorization": f"Bearer {self.key}"}
+            if request.body:
+                headers["content-type"] = "application/json"
+            connection.request(request.method, request.path, request.body.encode() or None, headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ValueError(f"{self.name} answers {answer.status}: {body[:500]!r}")
+        return json.loads(body)
+
+
+@contextlib.contextmanager
+def serving(names: list[str], loaded: Loaded) -> Iterator[list[Server]]:
+    """All of them over one database, ended when the block ends."""
+    running: list[tuple[Server, subprocess.Popen[bytes]]] = []
+    logs = cache_folder() / "logs"
+    logs.mkdir(exist_ok=True)
+    try:
+        for name in names:
+            port = _free_port()
+            command, environment, folder = _command(name, port, loaded)
+            with (logs / f"{loaded.dialect}-{name}.log").open("wb") as log:
+                process = subprocess.Popen(
+                    command, cwd=folder, env={**os.environ, **environment}, stdout=log, stderr=log
+                )
+            running.append((Server(name, port, process.pid, loaded.key), process))
+        for server, process in running:
+            _wait(server, process, logs / f"{loaded.dialect}-{server.name}.log")
+        yield [server for server, _ in running]
+    finally:
+        for _, process in running:
+            process.terminate()
+        for _, process in running:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _command(name: str, port: int, loaded: Loaded) -> tuple[list[str], dict[str, str], Path]:
+    environment = {"GUANXI_DATABASE_URL": loaded.url, "PYTHONWARNINGS": "ignore"}
+    if name == "guanxi":
+        # As in production; whoever gives a key is held to it, here as anywhere.
+        guanxi = Path(sys.executable).parent / "guanxi"
+        return [str(guanxi), "serve", "--port", str(port)], environment, ROOT
+    if name in PEERS:
+        node, folder = shutil.which("node"), cache_folder() / "peers"
+        assert node is not None
+        # pg reads the socket's folder from here; an address with a host in its query is not read alike by all of Node.
+        environment |= {"NODE_ENV": "production", "BENCH_ORG": "", "PORT": str(port)}
+        return [node, str(folder / f"{name}.mjs")], environment, folder
+    return [sys.executable, "-m", f"bench.{name}", str(port)], environment, ROOT
+
+
+def _wait(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Until it takes connections."""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), 1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{server.name} does not serve: {log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as attempt:
+        attempt.bind(("127.0.0.1", 0))
+        port: int = attempt.getsockname()[1]
+        return port
+
+
+# ------------------------------------------------------------------ what the kernel has counted
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all below it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [pid]
+    for each in found:
+        found.extend(children.get(each, []))
+    return found
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """User and system time of these processes, and of children that they have waited for."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += sum(int(ticks) for ticks in fields[11:15])
+    return total / TICK
+
+
+def memory_mb(pid: int) -> float:
+    """What of it is in memory, with all below it."""
+    pages = 0
+    for each in tree(pid):
+        with contextlib.suppress(OSError):
+            pages += int(Path(f"/proc/{each}/statm").read_text().split()[1])
+    return pages * PAGE / 1e6
