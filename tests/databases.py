@@ -36,7 +36,12 @@ def new_postgres_database(template: str | None = None, *, durable: bool = True) 
 
 def drop_postgres_database(url: str) -> None:
     """Drop what `new_postgres_database` made, whoever is still connected to it."""
-    _run(_server_of.pop(_name(url)), "DROP DATABASE IF EXISTS {} WITH (FORCE)", _name(url))
+    _drop(_server_of.pop(_name(url)), _name(url))
+
+
+def as_administrator(url: str, statement: LiteralString, *names: str) -> None:
+    """Run a statement on the server of a database that was made here, with its names in the places of {}."""
+    _run(_server_of[_name(url)], statement, *names)
 
 
 def new_sqlite_database(template: Path | None = None) -> str:
@@ -85,9 +90,17 @@ def _sqlite_folder() -> Path:
 
 
 def _drop_all() -> None:
-    for name, server in _server_of.items():
+    # Copies before what they were copied from, whose role serves them.
+    for name, server in reversed(_server_of.items()):
         with suppress(psycopg.OperationalError):
-            _run(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+            _drop(server, name)
+
+
+def _drop(server: str, name: str) -> None:
+    _run(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    # The role that its migrations made; a template's still serves the copies of it.
+    with suppress(psycopg.errors.DependentObjectsStillExist):
+        _run(server, "DROP ROLE IF EXISTS {}", f"guanxi_server_{name}")
 
 
 def _run(server: str, statement: LiteralString, *names: str) -> None:

@@ -18,14 +18,19 @@ class Listening:
     """Stands for a reader and answers nothing."""
 
     def __init__(self) -> None:
-        self.heard: list[Question] = []
+        self.heard: list[tuple[Question, Mapping[str, Any]]] = []
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
-        self.heard.append(question)
+        self.heard.append((question, values))
         return b"null"
 
 
 def questions_of(text: str, **variables: Any) -> list[Question]:
+    return [question for question, _ in asked_by(text, **variables)]
+
+
+def asked_by(text: str, **variables: Any) -> list[tuple[Question, Mapping[str, Any]]]:
+    """The questions with the values of their parameters."""
     reader: Any = Listening()
     document = parse(text)
     assert not validate(graphql_schema, document)
@@ -39,5 +44,5 @@ def questions_of(text: str, **variables: Any) -> list[Question]:
         assert not wrong
 
     asyncio.run(ask())
-    found: list[Question] = reader.heard
+    found: list[tuple[Question, Mapping[str, Any]]] = reader.heard
     return found
