@@ -35,6 +35,8 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    and_,
+    case,
     func,
     select,
     tuple_,
@@ -164,14 +166,18 @@ class Standing:
                     # Ages, not days: SQLite would rather read all rows of such a range than walk the order of a page.
                     statement.today - f.c.judged_day >= constant(0),
                     f.c.judged_until - statement.today >= constant(0),
+                    key.is_not(None) if known else key.is_(None),
                 ]
+                asked: list[Test] = []
                 if outcome is not None:
-                    # The tests are then of a constant, and a leg that does not pass them is not read at all.
                     conditions.append(group == constant(outcome))
                     group = constant(outcome)
-                conditions.append(key.is_not(None) if known else key.is_(None))
-                conditions += self._pass(statement, f, {self.group.key: group, self.key.key: key}, tests)
-                yield _Leg(f, conditions, key, f.c[self.facts.subject], known)
+                for test in tests:
+                    # What is asked of the group alone is then asked of a constant.
+                    of_group = outcome is not None and nodes_of(test) <= {self.group.key}
+                    passed = self._pass(statement, f, {self.group.key: group, self.key.key: key}, [test])
+                    (asked if of_group else conditions).extend(passed)
+                yield _Leg(f, conditions, key, f.c[self.facts.subject], known, asked)
 
     def _pass(
         self, statement: Statement, source: FromClause, nodes: dict[str, Expression], tests: list[Where]
@@ -218,10 +224,10 @@ class Standing:
         facts = sorted(key for m in measures for key in self.shape.facts_of(m.key) if self.shape.is_fact(key))
         names = {"kept_outcome": f"judged_{self.group.key}", "kept_total": f"judged_{self.total.key}"}
         legs = [
-            select(f.c[self.facts.subject], *(f.c[key] for key in [*dict.fromkeys(facts), *names.values()])).where(
-                f.c.org_id == statement.org, *tests
-            )
-            for f, tests in self.open_ranges(statement)
+            select(f.c[self.facts.subject], *(f.c[key] for key in [*dict.fromkeys(facts), *names.values()]))
+            .select_from(source)
+            .where(f.c.org_id == statement.org, *tests)
+            for source, f, tests in self.open_ranges(statement)
         ]
         rows = read(
             statement,
@@ -238,46 +244,55 @@ class Standing:
         columns += [rows.passed[name].label(name) for name in names]
         return fenced(select(*columns).select_from(rows.source), statement.name("open_rows"))
 
-    def open_ranges(self, statement: Statement) -> Iterator[tuple[Any, list[Test]]]:
-        """Whatever is not settled, as ranges of the index that share no row: judged under this policy until before
-        today, under an older or a newer one, or on a day that this clock has not reached."""
+    def open_ranges(self, statement: Statement) -> Iterator[tuple[FromClause, Any, list[Test]]]:
+        """Whatever is not settled, as sources, rows and ranges of the index that share no row: judged under this policy
+        until before today, under an older or a newer one, or on a day that this clock has not reached."""
         version, today = _version(statement), statement.today
 
         def row() -> Any:
             return self.facts.table.alias(statement.name("unsettled"))
 
         f = row()
-        yield f, [f.c.judged_policy == version, f.c.judged_until.between(constant(OPEN), today - constant(1))]
+        yield f, f, [f.c.judged_policy == version, f.c.judged_until.between(constant(OPEN), today - constant(1))]
         f = row()
-        yield f, [f.c.judged_policy.between(constant(0), version - constant(1))]
+        yield f, f, [f.c.judged_policy.between(constant(0), version - constant(1))]
         f = row()
-        yield f, [f.c.judged_policy.between(version + constant(1), constant(MOST_VERSIONS))]
+        yield f, f, [f.c.judged_policy.between(version + constant(1), constant(MOST_VERSIONS))]
         f = row()
+        # Looked for only where somebody was judged later than this clock: it is a walk of the index.
+        s: Any = self.sums.alias(statement.name("sums"))
+        later = select(func.max(s.c.latest_day).label("day")).where(s.c.org_id == statement.org).subquery("later")
         ahead = f.c.judged_day.between(today + constant(1), constant(FAR))
-        yield f, [f.c.judged_policy == version, f.c.judged_until.between(today, constant(FAR)), ahead]
+        until = f.c.judged_until.between(today, constant(FAR))
+        yield later.join(f, later.c.day > today), f, [f.c.judged_policy == version, until, ahead]
 
 
 @dataclass
 class _Leg:
-    """Rows of a page before they are cut. `known`: whether all have a key or none has; None when some may."""
+    """Rows of a page before they are cut. `known`: whether all have a key or none has; None when some may. `asked`:
+    unless these hold, which rest on no row, the leg is not read at all."""
 
     source: FromClause
     tests: list[Test]
     key: Expression
     id: Expression
     known: bool | None
+    asked: list[Test] = field(default_factory=list)
 
     def cut(self, statement: Statement, shape: Shape, page: Page) -> Select[Any] | None:
         """Its first rows after the cursor, one more than asked; None when the cursor is past all of them."""
         tests = self._beyond(statement, shape, page)
         if tests is None:
             return None
+        more: Any = statement.bind(f"{page.path}_more")
+        if self.asked:
+            more = case((and_(*self.asked), more), else_=constant(0))
         first = (
             select(self.id.label("id"), self.key.label("key_0"))
             .select_from(self.source)
             .where(*self.tests, *tests)
             .order_by(*self._ordered(shape, page))
-            .limit(statement.bind(f"{page.path}_more"))
+            .limit(more)
         )
         return select(first.subquery(statement.name("leg")))
 

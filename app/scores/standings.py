@@ -174,8 +174,14 @@ def _finding(dialect: str, locked: bool) -> Select[Any]:
     statement = _statement(dialect)
     at_most = statement.bind("at_most")
     ranges = [
-        select(select(f.c.customer_id).where(f.c.org_id == statement.org, *tests).limit(at_most).subquery())
-        for f, tests in standing.open_ranges(statement)
+        select(
+            select(f.c.customer_id)
+            .select_from(source)
+            .where(f.c.org_id == statement.org, *tests)
+            .limit(at_most)
+            .subquery()
+        )
+        for source, f, tests in standing.open_ranges(statement)
     ]
     open_rows = union_all(*ranges).limit(at_most)
     if not locked:
@@ -213,7 +219,9 @@ def _add(work: Work, after: dict[int, tuple[int, int]], before: dict[int, tuple[
         mine = update(StandingSum).where(s.org_id == work.org.id, s.stage == place).values(changed)
         if not work.session.execute(mine).rowcount:  # type: ignore[attr-defined]
             row = {"org_id": work.org.id, "stage": place, "members": members[place], "net_minor": net[place]}
-            work.session.execute(insert(StandingSum), row)
+            work.session.execute(insert(StandingSum), row | {"latest_day": work.today})
+    earlier = s.org_id == work.org.id, s.latest_day < work.today
+    work.session.execute(update(StandingSum).where(*earlier).values(latest_day=work.today))
 
 
 def _values(statement: Statement, rows: Reading) -> dict[str, ColumnElement[Any]]:

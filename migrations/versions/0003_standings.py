@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("stage", Whole(), nullable=False),
         sa.Column("members", Whole(), nullable=False),
         sa.Column("net_minor", Whole(), nullable=False),
+        sa.Column("latest_day", Whole(), nullable=False),
         sa.PrimaryKeyConstraint("org_id", "stage"),
         sqlite_strict=True,
     )
