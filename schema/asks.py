@@ -50,7 +50,8 @@ def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given:
             return None
         if as_of is None and public.at is not None and public.at > planner.now:
             return None
-        as_of = as_of if as_of is not None else public.at
+        planner.set_as_of(as_of if as_of is not None else public.at)
+        return lookup(planner, selected, of, q.Compare("id", "eq", planner.values.put("by_id", public.key)))
     planner.set_as_of(as_of)
     where = _who(planner, by)
     return None if where is None else lookup(planner, selected, of, where)
@@ -67,9 +68,6 @@ _NOT_ARCHIVED = q.Compare("archived_at", "is_null")
 
 def _who(planner: Planner, by: Given) -> q.Where | None:
     put = planner.values.put
-    if by.get("id") is not None:
-        public = PublicId.parse(by["id"])
-        return q.Compare("id", "eq", put("by_id", public.key)) if public else None
     if by.get("externalRef") is not None:
         return q.Related(_LIVE_REFS, _ref(planner, by["externalRef"], "system", "value"))
     if by.get("email") is not None:

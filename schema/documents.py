@@ -1,7 +1,9 @@
 """Documents and their operations: parsed, validated and bounded once, and kept with what was planned of them."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from graphql import (
@@ -9,11 +11,14 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSyntaxError,
+    NamedTypeNode,
+    NonNullTypeNode,
     OperationDefinitionNode,
     OperationType,
     parse,
     validate,
 )
+from graphql.execution.values import VariableValues, get_variable_values
 
 from schema import bounds
 from schema.answer import MOST_ERRORS
@@ -21,6 +26,13 @@ from schema.request import Refusal
 from schema.schema import graphql_schema
 
 MOST_TOKENS = 2_000
+# Kinds of variables whose values are what they were sent as.
+_SIMPLE: dict[str, Callable[[Any], bool]] = {
+    "ID": lambda value: type(value) is str,
+    "String": lambda value: type(value) is str,
+    "Boolean": lambda value: type(value) is bool,
+    "Int": lambda value: type(value) is int and -(2**31) <= value < 2**31,
+}
 
 
 class Invalid(Exception):
@@ -39,9 +51,27 @@ class Operation:
     fragments: dict[str, FragmentDefinitionNode]
     plans: dict[Any, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def reads(self) -> bool:
         return self.node.operation is OperationType.QUERY
+
+    @cached_property
+    def _simple(self) -> dict[str, Any] | None:
+        """The types of its variables, where all of them are of such as say their own value."""
+        types = {each.variable.name.value: each.type for each in self.node.variable_definitions or ()}
+        named = {name: type_.type if isinstance(type_, NonNullTypeNode) else type_ for name, type_ in types.items()}
+        found = {
+            name: _SIMPLE.get(type_.name.value) for name, type_ in named.items() if isinstance(type_, NamedTypeNode)
+        }
+        return found if len(found) == len(types) and all(found.values()) else None
+
+    def coerced(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        """The values of its variables as graphql-core coerces them, or what is wrong with them."""
+        simple = self._simple
+        # A value of just its type is its own coerced value; one that is missing or null is for graphql-core to judge.
+        if simple is not None and all(fits(given.get(name)) for name, fits in simple.items()):
+            return VariableValues({}, {name: given[name] for name in simple})
+        return get_variable_values(graphql_schema, self.node.variable_definitions or (), given)
 
 
 class Document:

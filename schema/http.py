@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 from anyio.to_thread import run_sync
 from graphql import ExecutionResult, GraphQLError, execute
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 from sqlalchemy import Engine
 
 from app.platform.access import Caller
@@ -131,9 +131,7 @@ class Endpoint:
             raise Refusal(405, "BAD_REQUEST", "By GET only queries are answered.", {"allow": "POST"})
         key = headers.get(b"idempotency-key")
         asked = Asked(self._engine, self._reader, caller, now, was_set, key.decode("latin-1") if key else None)
-        variables = get_variable_values(
-            graphql_schema, operation.node.variable_definitions or (), given.variables or {}
-        )
+        variables = operation.coerced(given.variables or {})
         if isinstance(variables, VariableValues):
             if operation.reads:
                 past = was_set and await run_sync(asked.something_later)

@@ -17,7 +17,6 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     Node,
-    VariableNode,
     get_named_type,
     is_non_null_type,
 )
@@ -32,7 +31,7 @@ from schema.documents import Operation
 from schema.plan import NoSource, Planner, Walk
 from schema.queries import ROOTS
 from schema.schema import graphql_schema
-from schema.selection import Selected, Selections
+from schema.selection import Selected, Selections, variables_in
 
 QUERY: Any = graphql_schema.query_type
 # Of one operation: each set of values that its @skip and @include may have is another plan.
@@ -141,19 +140,17 @@ def _plan_of(operation: Operation, variables: Any) -> Plan:
 
 def _switches(nodes: Iterable[Node]) -> tuple[str, ...]:
     """The variables on which @skip and @include hang."""
-    found: dict[str, None] = {}
+    found: list[Node] = []
     waiting: list[Any] = list(nodes)
     while waiting:
         node = waiting.pop()
         if isinstance(node, DirectiveNode) and node.name.value in ("skip", "include"):
-            found |= {
-                each.value.name.value: None for each in node.arguments or () if isinstance(each.value, VariableNode)
-            }
+            found.append(node)
             continue
         for key in getattr(node, "keys", ()):
             below = getattr(node, key, None)
             waiting.extend([below] if isinstance(below, Node) else below if isinstance(below, tuple | list) else ())
-    return tuple(found)
+    return variables_in(found)
 
 
 def _plan(operation: Operation, variables: Any) -> Plan:

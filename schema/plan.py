@@ -6,11 +6,12 @@ The selection is walked over the finished schema, where each field tells its sou
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 
-from app.platform.access import Caller
+from app.platform.access import Caller, Org
 from app.platform.database import instant_text
 from app.platform.days import local_day
 from app.platform.ids import EARLIEST, EPOCH, microseconds
@@ -54,7 +55,7 @@ class Planner(Selections):
     past: bool = False
     memory: dict[str, Walk] = field(default_factory=dict)
     as_of: datetime | None = None
-    values: Values = field(init=False)
+    values: Values = None  # type: ignore[assignment]
     _walk: Walk = field(default_factory=Walk)
     _form: list[Any] = field(default_factory=list)
 
@@ -65,21 +66,12 @@ class Planner(Selections):
         """The clock of the whole field: of the request, of an asOf, or of the first page."""
         self.now = now
         org = self.caller.org
-        given = self.values.given if hasattr(self, "values") else {}
+        given: dict[str, Any] = getattr(self.values, "given", {})
         self.values = Values(now, local_day(now, org.zone), org.exponent, given)
-        suffix = f"@{microseconds(self.as_of)}" if self.as_of else ""
-        self.values.given |= {
-            "org": org.id,
-            "now": now,
-            "today": self.values.today,
-            "exponent": org.exponent,
-            "unit": 10**org.exponent,
-            "currency": org.currency,
-            "pin": microseconds(now),
-            "instant_suffix": suffix,
-            "as_of": f'"{instant_text(self.as_of)}"' if self.as_of else "null",
-            "currency_json": f'"{org.currency}"',
-        }
+        given |= _of_org(org)
+        given["now"], given["today"], given["pin"] = now, self.values.today, microseconds(now)
+        given["instant_suffix"] = f"@{microseconds(self.as_of)}" if self.as_of else ""
+        given["as_of"] = f'"{instant_text(self.as_of)}"' if self.as_of else "null"
 
     @property
     def clock(self) -> q.Clock:
@@ -312,6 +304,18 @@ class Planner(Selections):
 def _under(path: str, selected: Selected) -> str:
     # No name begins with a digit, so no alias can look like the path to another field.
     return f"{path}_{selected.key.replace('_', '_0')}"
+
+
+@lru_cache(maxsize=1_000)
+def _of_org(org: Org) -> dict[str, Any]:
+    """What of the organisation may be named as a parameter."""
+    return {
+        "org": org.id,
+        "exponent": org.exponent,
+        "unit": 10**org.exponent,
+        "currency": org.currency,
+        "currency_json": f'"{org.currency}"',
+    }
 
 
 def rows_class(of: Any) -> Any:

@@ -1,7 +1,7 @@
 """What is selected below a field: fragments spread out, directives heeded, fields of one response key merged."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +18,54 @@ from graphql import (
     SelectionNode,
     VariableNode,
 )
-from graphql.execution.values import get_argument_values, get_directive_values
+from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
 
 # Arguments that say the same at any clock, to whoever asks.
 _TIMELESS = frozenset({"first", "last", "orderBy", "of"})
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a variable's value goes."""
+
+    number: int
+
+
+_ABSENT, _ABSENT_FORM = object(), 2
+
+
+def _filled(form: Any, values: Sequence[Any]) -> Any:
+    if isinstance(form, _Place):
+        return values[form.number]
+    if isinstance(form, dict):
+        return {key: _filled(each, values) for key, each in form.items()}
+    if isinstance(form, list):
+        return [_filled(each, values) for each in form]
+    return form
+
+
+def _named(parent: GraphQLObjectType, selected: "Selected", given: Mapping[str, Any]) -> dict[str, Any]:
+    definition = parent.fields[selected.name]
+    return {
+        name: given[argument.out_name or name]
+        for name, argument in definition.args.items()
+        if (argument.out_name or name) in given
+    }
+
+
+def variables_in(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The names of all variables that stand below."""
+    found: dict[str, None] = {}
+    waiting: list[Any] = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, VariableNode):
+            found[node.name.value] = None
+            continue
+        for key in getattr(node, "keys", ()):
+            below = getattr(node, key, None)
+            waiting.extend([below] if isinstance(below, Node) else below if isinstance(below, tuple | list) else ())
+    return tuple(found)
 
 
 @dataclass
@@ -31,25 +75,17 @@ class Selected:
     key: str
     name: str
     nodes: list[FieldNode]
-    literal: dict[str, Any] | None = None
+    forms: dict[tuple[int, ...], Any] = field(default_factory=dict)
 
     @cached_property
-    def varies(self) -> bool:
-        """Whether a variable stands in its arguments."""
-        waiting: list[Any] = list(self.nodes[0].arguments or ())
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, VariableNode):
-                return True
-            for key in getattr(node, "keys", ()):
-                below = getattr(node, key, None)
-                waiting.extend(below if isinstance(below, Sequence) else [below] if isinstance(below, Node) else ())
-        return False
+    def variables(self) -> tuple[str, ...]:
+        """The variables that stand in its arguments."""
+        return variables_in(self.nodes[0].arguments or ())
 
     @property
     def timeless(self) -> bool:
         """Whether its arguments say the same in every request."""
-        return not self.varies and all(each.name.value in _TIMELESS for each in self.nodes[0].arguments or ())
+        return not self.variables and all(each.name.value in _TIMELESS for each in self.nodes[0].arguments or ())
 
 
 @dataclass
@@ -62,18 +98,17 @@ class Selections:
 
     def arguments(self, parent: GraphQLObjectType, selected: Selected) -> dict[str, Any]:
         """Its arguments as they were coerced, by GraphQL name."""
-        if selected.literal is not None:
-            return selected.literal
-        definition = parent.fields[selected.name]
-        given: dict[str, Any] = get_argument_values(definition, selected.nodes[0], self.variables)
-        named = {
-            name: given[argument.out_name or name]
-            for name, argument in definition.args.items()
-            if (argument.out_name or name) in given
-        }
-        if not selected.varies:
-            selected.literal = named
-        return named
+        coerced = self.variables.coerced
+        given = [coerced.get(name, _ABSENT) for name in selected.variables]
+        form = tuple([_ABSENT_FORM if each is _ABSENT else each is not None for each in given])
+        if form not in selected.forms:
+            # graphql-core asks of a variable only whether it is there and whether it is null. What it makes of the
+            # arguments so is the same each time, with other values in the same places.
+            places = {name: _Place(n) for n, name in enumerate(selected.variables) if coerced.get(name) is not None}
+            held = VariableValues({}, {name: places.get(name, coerced.get(name)) for name in coerced})
+            made = get_argument_values(parent.fields[selected.name], selected.nodes[0], held)
+            selected.forms[form] = _named(parent, selected, made)
+        return _filled(selected.forms[form], given)  # type: ignore[no-any-return]
 
     def below(self, nodes: Iterable[Any], parent: GraphQLObjectType) -> list[Selected]:
         """What is selected below a field, merged by response key, in order."""
