@@ -114,14 +114,12 @@ def org() -> None:
 def org_create(name: str, time_zone: str, currency: str) -> None:
     """Make an organisation with the default policy, and print its id."""
     from app.platform.access import create_organization
-    from app.platform.walls import enter
     from app.platform.work import Work, operator, transaction
     from app.scores.actions import first_policy
 
     now = datetime.now(UTC)
     with _database() as engine, transaction(engine) as session:
         made = create_organization(session, name, time_zone, currency, now)
-        enter(session, made.id)
         first_policy(Work(session, operator(made), now))
     click.echo(_id(made))
 
@@ -219,7 +217,6 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
     from sqlalchemy.orm import Session
 
     from app.customers.facts import verify
-    from app.platform.walls import enter
     from app.platform.work import Work, operator
     from app.purchases.refunds import wrongly_summed
 
@@ -229,7 +226,6 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
         for one in orgs:
             # Read only: it may take long, and nobody who writes has to wait for it.
             with Session(engine.execution_options(reading=True)) as session:
-                enter(session, one.id)
                 work = Work(session, operator(one), datetime.now(UTC))
                 wrong = verify(work)
                 purchases += len(wrongly_summed(work))

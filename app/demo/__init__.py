@@ -26,7 +26,6 @@ from app.demo.lives import DAYS, Life, Record, Teller
 from app.demo.words import LEAVES, PLACES, TREASURES
 from app.platform.access import create_organization, organizations
 from app.platform.database import analyze
-from app.platform.walls import enter
 from app.platform.work import Work, operator, transaction
 from app.purchases.actions import record_purchases
 from app.purchases.rates import import_rates
@@ -53,7 +52,6 @@ def fill(engine: Engine, now: datetime) -> str:
             return "There is an organisation already, so none was made."
         opened = today - timedelta(days=DAYS + 1)
         org = create_organization(session, NAME, TIME_ZONE, CURRENCY, opened)
-        enter(session, org.id)
         work = Work(session, operator(org), opened)
         _publish(work, today)
         work.now = today

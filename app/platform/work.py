@@ -26,11 +26,17 @@ _one_writer = RLock()
 
 @dataclass
 class Work:
-    """What an action is given. `now` is the request's clock, bound once; nothing below calls another."""
+    """What an action is given. `now` is the request's clock, bound once; nothing below calls another.
+
+    Made in a transaction, which from then on sees the rows of the caller's organisation alone.
+    """
 
     session: Session
     caller: Caller
     now: datetime
+
+    def __post_init__(self) -> None:
+        enter(self.session, self.caller.org.id)
 
     @property
     def org(self) -> Org:
@@ -86,7 +92,6 @@ def transaction(engine: Engine) -> Iterator[Session]:
 def work(engine: Engine, caller: Caller, now: datetime) -> Iterator[Work]:
     """One unit of work of that caller."""
     with transaction(engine) as session:
-        enter(session, caller.org.id)
         yield Work(session, caller, now)
 
 

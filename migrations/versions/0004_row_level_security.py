@@ -1,8 +1,9 @@
 """Row level security on every owned table, and a role that owns nothing for the server to take. PostgreSQL alone.
 
-Measured on PostgreSQL 18, 100k customers, generic plans: comparing org_id with the setting as a uuid costs a read 0-6 %
-of the backend's time (one test, before the statement runs); org_id::text with the text 5-40 %, and up to 3.4 times the
-page whose plan its estimate spoils. Citus takes the first on PostgreSQL 17; before, where no outer join reads a table.
+Measured on PostgreSQL 18, 100k customers, generic plans: comparing org_id with the setting as a uuid costs a read 0-9 %
+of the backend's time, at most 0.02 ms of a short one: one test before it runs. Comparing org_id::text costs 5-40 %, and
+up to 3.4 times the page whose plan its estimate spoils. Citus takes the first on PostgreSQL 17; before, where no outer
+join reads a table.
 """
 
 import re
