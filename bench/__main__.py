@@ -48,7 +48,7 @@ def _drive(options: argparse.Namespace, bases: list[Loaded], postgres: Postgres 
     sections = []
     for base in bases:
         # The others are compared where the issue compares them; growth alone is asked of the largest.
-        servers = [name for name in options.servers if name not in PEERS or base.dialect == "postgresql"]
+        servers = [*options.servers, *PEERS] if options.peers and base.dialect == "postgresql" else options.servers
         plan = Plan(servers, options.questions, options.clients, options.rounds, options.seconds, not options.unchecked)
         title = f"{report.NAMES[base.dialect]}, {base.size:,} customers"
         say(title)
@@ -78,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", default="10k,100k", type=lambda text: [SIZES[name] for name in text.split(",")])
     parser.add_argument("--databases", default="postgresql,sqlite", **listed)
     parser.add_argument("--servers", default="guanxi,floor,idiomatic", **listed)
+    parser.add_argument("--peers", action="store_true", help="with PostGraphile and mercurius, from npm")
     parser.add_argument("--questions", default=",".join(TITLES), **listed)
     parser.add_argument("--clients", default="1,16", type=lambda text: [int(each) for each in text.split(",")])
     parser.add_argument("--rounds", default=3, type=int)

@@ -84,7 +84,8 @@ def _question(
         loads[server.name] = Load(server, question, [each.raw(server.key) for each in requests])
     windows = []
     for server in servers:
-        loads[server.name].window(4, 1, seed=0)
+        # Compilers that watch what is asked often need to see it often.
+        loads[server.name].window(8, 2, seed=0)
     for clients in plan.clients:
         for each in range(1, plan.rounds + 1):
             for server in servers:

@@ -125,7 +125,7 @@ def _rows(connection: Any) -> list[Any]:
 def _page(row: Any) -> Any:
     """A row of Q2 without its folds."""
     flat = dict(row)
-    for fold in ("lifecycle", "value"):
+    for fold in ("lifecycle", "value", "standing"):
         flat.update(flat.pop(fold, {}))
     flat["touchpoints"] = _rows(flat["touchpoints"])
     return flat

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import peers
 from bench.load import Loaded
 from bench.place import ROOT, cache_folder
 from bench.questions import Request
@@ -97,11 +97,7 @@ def _command(name: str, port: int, loaded: Loaded) -> tuple[list[str], dict[str,
         guanxi = Path(sys.executable).parent / "guanxi"
         return [str(guanxi), "serve", "--port", str(port)], environment, ROOT
     if name in PEERS:
-        node, folder = shutil.which("node"), cache_folder() / "peers"
-        assert node is not None
-        # pg reads the socket's folder from here; an address with a host in its query is not read alike by all of Node.
-        environment |= {"NODE_ENV": "production", "BENCH_ORG": "", "PORT": str(port)}
-        return [node, str(folder / f"{name}.mjs")], environment, folder
+        return peers.command(name, loaded.url, port)
     return [sys.executable, "-m", f"bench.{name}", str(port)], environment, ROOT
 
 
