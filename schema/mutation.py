@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import strawberry
-from anyio.to_thread import run_sync
 from graphql import (
     FieldNode,
     GraphQLError,
 )
 from graphql.execution.values import get_argument_values, get_directive_values
-from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 from strawberry.directive import DirectiveLocation
 
-from app.platform.access import Caller
 from app.platform.idempotency import claim, fingerprint, remember
 from app.platform.refusals import Code, Refused
-from app.platform.work import Work, work
+from app.platform.work import Work
+from app.platform.writer import writer_of
 from schema.context import Asked, asked
 from schema.errors import UserError, as_dict, told
 from schema.fields import REQUIRED, asking
@@ -30,11 +27,6 @@ from schema.roots import reread
 
 Result = dict[str, Any]
 Action = Callable[[Work, Any], Mapping[str, Any]]
-TRIES = 4
-# Of PostgreSQL: serialization_failure, deadlock_detected. Nothing was done, and the same again will do.
-_AGAIN = frozenset({"40001", "40P01"})
-
-
 _KEY = "Whatever the client makes up, once for each effect; remembered for 7 days."
 
 
@@ -57,45 +49,38 @@ class _Aborted(Exception):
 
 @dataclass(frozen=True)
 class Mutated:
-    """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key."""
+    """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key; `light`: of
+    one small record, that may be carried out in memory first (app/platform/foreseen.py)."""
 
     action: Action
     scope: str = "write"
     needs_key: Callable[[Any], bool] = lambda _: False
+    light: bool = False
 
 
-def perform(
-    engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None
-) -> Result:
+async def perform(request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
     """Do it in one transaction; the same key again answers what was done first. Raises nothing that the caller could mend."""
-    for attempt in range(TRIES):
-        try:
-            return _once(engine, caller, request, field, mutated, given, key)
-        except Refused as refused:
-            return {"user_errors": [as_dict(problem) for problem in refused.problems]}
-        except _Aborted as aborted:
-            return aborted.result
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) not in _AGAIN or attempt == TRIES - 1:
-                raise
-    raise AssertionError("The last try returns or raises.")
 
-
-def _once(
-    engine: Engine, caller: Caller, request: Asked, field: str, mutated: Mutated, given: Any, key: str | None
-) -> Result:
-    with work(engine, caller, request.now) as transaction:
+    def do(work: Work) -> Result:
         if key is not None:
-            first = claim(transaction, field, key, fingerprint(given))
+            print_ = fingerprint(given)
+            first = claim(work, field, key, print_)
             if first is not None:
                 request.extensions["idempotency"] = {"replayed": True}
                 return first
-        result = dict(mutated.action(transaction, given))
+        result = dict(mutated.action(work, given))
         if result.pop("abort", False):
             raise _Aborted(result)
         if key is not None:
-            remember(transaction, field, key, result)
+            remember(work, field, key, print_, result)
         return result
+
+    try:
+        return await writer_of(request.engine).write(request.caller, request.now, do, in_memory=mutated.light)
+    except Refused as refused:
+        return {"user_errors": [as_dict(problem) for problem in refused.problems]}
+    except _Aborted as aborted:
+        return aborted.result
 
 
 def mutation(
@@ -105,9 +90,10 @@ def mutation(
     description: str,
     *,
     needs_key: Callable[[Any], bool] | None = None,
+    light: bool = False,
 ) -> Any:
     """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
-    mutated = Mutated(action, needs_key=needs_key or (lambda _: False))
+    mutated = Mutated(action, needs_key=needs_key or (lambda _: False), light=light)
 
     async def resolve(info: strawberry.Info, **_: Any) -> Any:
         request = asked(info)
@@ -124,7 +110,7 @@ def mutation(
                     {"code": Code.IDEMPOTENCY_KEY_REQUIRED.value, "message": message, "path": [], "node": None}
                 ]
             }
-        return await run_sync(perform, request.engine, request.caller, request, raw.field_name, mutated, given, key)
+        return await perform(request, raw.field_name, mutated, given, key)
 
     return strawberry.field(
         resolver=asking(payload_type, {"input": (input_type, REQUIRED, "What to do.")}, resolve),

@@ -130,7 +130,11 @@ class Mutation:
         customers.record_consent, inputs.ConsentRecordInput, ConsentRecorded, "Record a word on a purpose and channel."
     )
     touchpoint_record = mutation(
-        touchpoints.record_touchpoint, inputs.TouchpointRecordInput, TouchpointRecorded, "Record a contact."
+        touchpoints.record_touchpoint,
+        inputs.TouchpointRecordInput,
+        TouchpointRecorded,
+        "Record a contact.",
+        light=True,
     )
     touchpoints_record = mutation(
         touchpoints.record_touchpoints, inputs.TouchpointsRecordInput, TouchpointsRecorded, "Record up to 200 contacts."
@@ -150,6 +154,7 @@ class Mutation:
         PurchaseRecorded,
         "Record a purchase. Needs an idempotency key or an externalRef.",
         needs_key=needs_key,
+        light=True,
     )
     purchases_record = mutation(
         purchases.record_purchases,

@@ -193,7 +193,7 @@ def settled(work: Work, attempt: Callable[[], Outcome]) -> Outcome:
     """Do it; when someone else took a reference meanwhile, look again and do it as things are then."""
     for _ in range(_ATTEMPTS):
         try:
-            with work.session.begin_nested():
+            with work.savepoint():
                 return attempt()
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in (_UNIQUE_VIOLATION, _DEADLOCK):

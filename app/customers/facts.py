@@ -1,15 +1,18 @@
 """What is known of a customer: the stored row, how it is kept, and the facts of the words on consent."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Update, and_, bindparam, func, literal, select
+from sqlalchemy import Select, and_, bindparam, func, literal, select
 from sqlalchemy.orm import aliased
 
 from app.customers.tables import Consent, ConsentPurpose, ConsentState, Customer, customer_facts
 from app.platform.database import Key
+from app.platform.foreseen import AFTER_ROWS, Step, Writing
+from app.platform.sending import Prepared, key_from, one_of, prepare
 from app.platform.work import Work
 from app.query.fact import Events, FactTable, Horizon
 
@@ -44,23 +47,42 @@ consented.count(
 
 def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> None:
     """Take one new event into its customer's facts; the event must be stored, and its customer locked."""
-    if not _folded(work, stream, customer_id, event_id):
+    if work.foresees(Folding(stream.name), (customer_id, event_id)):
+        return
+    given = {"the_org": work.org.id, "the_events": [event_id]}
+    if stream.newest is None or not work.run(_folding(stream.name, work.dialect), given):
         rebuild(work, stream, [customer_id])
-
-
-def _folded(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> bool:
-    if stream.newest is None:
-        return False
-    given = {"the_org": work.org.id, "the_event": event_id, "the_customer": customer_id}
-    done = work.session.execute(_folding(stream.name), given)
-    return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
 def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
     """Recompute what one stream says of these customers, from all its events; they must be locked."""
     if customer_ids:
         given = {"the_org": work.org.id, "the_customers": list(customer_ids)}
-        work.session.execute(_rebuilding(stream.name), given)
+        work.run(_rebuilding(stream.name, work.dialect), given)
+
+
+@dataclass(frozen=True)
+class Folding(Step):
+    """Events of different customers, each folded into its own one's facts: `(customer, event)`."""
+
+    stream: str
+    place = AFTER_ROWS
+
+    def claim(self, value: tuple[UUID, UUID]) -> UUID:
+        return value[0]
+
+    def send(self, writing: Writing, values: Sequence[tuple[UUID, UUID]]) -> Any:
+        if facts.streams[self.stream].newest is None:
+            return None
+        given = {"the_org": writing.org_id, "the_events": [event for _, event in values]}
+        return writing.send(_folding(self.stream, writing.dialect), given)
+
+    def finish(self, writing: Writing, values: Sequence[tuple[UUID, UUID]], sent: Any) -> frozenset[Any]:
+        folded = {key_from(row[0]) for row in writing.read(sent)} if sent else set()
+        late = [customer for customer, _ in values if customer not in folded]
+        if late:
+            writing.send(_rebuilding(self.stream, writing.dialect), {"the_org": writing.org_id, "the_customers": late})
+        return frozenset()
 
 
 def reopen(work: Work, customer_ids: Collection[UUID]) -> None:
@@ -97,16 +119,15 @@ def verify(work: Work) -> dict[UUID, list[str]]:
 
 
 @cache
-def _folding(stream: str) -> Update:
-    event = Horizon(bindparam("the_org", type_=Key()), event=bindparam("the_event", type_=Key()))
-    return facts.folded(facts.streams[stream], event, bindparam("the_customer", type_=Key()))
+def _folding(stream: str, dialect: str) -> Prepared:
+    new = Horizon(bindparam("the_org", type_=Key()), events=lambda event: one_of(event, "the_events", dialect))
+    return prepare(facts.folded(facts.streams[stream], new), dialect)
 
 
 @cache
-def _rebuilding(stream: str) -> Update:
-    those = bindparam("the_customers", type_=Key(), expanding=True)
-    theirs = Horizon(bindparam("the_org", type_=Key()), among=lambda subject: subject.in_(those))
-    return facts.rebuilt(facts.streams[stream], theirs)
+def _rebuilding(stream: str, dialect: str) -> Prepared:
+    theirs = Horizon(bindparam("the_org", type_=Key()), among=lambda who: one_of(who, "the_customers", dialect))
+    return prepare(facts.rebuilt(facts.streams[stream], theirs), dialect)
 
 
 @cache

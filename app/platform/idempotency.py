@@ -2,18 +2,22 @@
 both or neither."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Index, delete, select, update
+from sqlalchemy import Index, Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.platform.database import STRICT, Base
+from app.platform.database import STRICT, Base, Instant, Key
+from app.platform.foreseen import AFTER_ROWS, Step, Unused, Writing
 from app.platform.refusals import Code, Problem, Refused
+from app.platform.sending import Prepared, prepare
 from app.platform.work import Work
 
 KEPT = timedelta(days=7)
@@ -48,6 +52,8 @@ def claim(work: Work, field: str, key: str, print_: str) -> Result | None:
     """
     if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
         raise Refused(Problem(Code.INVALID, f"An idempotency key has 1 to {LONGEST_KEY} printable characters."))
+    if work.foresees(_UNUSED, (field, key)):
+        return None
     org_id = work.org.id
     row = {"org_id": org_id, "field": field, "key": key, "fingerprint": print_, "created_at": work.now}
     dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
@@ -74,13 +80,38 @@ def claim(work: Work, field: str, key: str, print_: str) -> Result | None:
     return result
 
 
-def remember(work: Work, field: str, key: str, result: Result) -> None:
+def remember(work: Work, field: str, key: str, print_: str, result: Result) -> None:
     """Keep the answer beside its effect; keys past their time are let go meanwhile."""
+    kept = orjson.dumps(result).decode()
+    if work.foresees(_LET_GO, work.now - KEPT):
+        row = {"field": field, "key": key, "fingerprint": print_, "result": kept, "created_at": work.now}
+        work.insert(IdempotencyKey, [row])
+        return
     work.session.execute(
         update(IdempotencyKey)
         .where(IdempotencyKey.org_id == work.org.id, IdempotencyKey.field == field, IdempotencyKey.key == key)
-        .values(result=orjson.dumps(result).decode())
+        .values(result=kept)
     )
     work.session.execute(
         delete(IdempotencyKey).where(IdempotencyKey.org_id == work.org.id, IdempotencyKey.created_at < work.now - KEPT)
     )
+
+
+class _LetGo(Step):
+    """Keys from before an instant are forgotten."""
+
+    place = AFTER_ROWS
+
+    def send(self, writing: Writing, values: Sequence[datetime]) -> Any:
+        return writing.send(_letting_go(writing.dialect), {"the_org": writing.org_id, "the_end": max(values)})
+
+
+@cache
+def _letting_go(dialect: str) -> Prepared:
+    k = IdempotencyKey
+    mine = k.org_id == bindparam("the_org", type_=Key()), k.created_at < bindparam("the_end", type_=Instant())
+    return prepare(delete(k).where(*mine), dialect)
+
+
+_LET_GO = _LetGo()
+_UNUSED = Unused(cast("Table", IdempotencyKey.__table__), ("field", "key"))

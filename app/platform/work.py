@@ -1,7 +1,7 @@
 """One transaction's work: the session, the caller, the clock, and the trail it leaves."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
@@ -16,15 +16,16 @@ from app.platform.audit import AuditEntry
 from app.platform.database import Base
 from app.platform.days import local_day
 from app.platform.ids import new_id
+from app.platform.sending import Prepared
 from app.platform.walls import enter
 
 Row = TypeVar("Row", bound=Base)
 
 # SQLite has one writer; waiting in a queue of this process is fairer, and quicker, than its own busy loop.
-_one_writer = RLock()
+one_writer = RLock()
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
     """What an action is given. `now` is the request's clock, bound once; nothing below calls another.
 
@@ -45,6 +46,23 @@ class Work:
     @property
     def today(self) -> int:
         return local_day(self.now, self.org.zone)
+
+    @property
+    def dialect(self) -> str:
+        return self.session.get_bind().dialect.name
+
+    def run(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Any]:
+        """A statement that was made before; the rows that it returns."""
+        done = self.session.connection().exec_driver_sql(prepared.text, prepared.parameters(values))
+        return done.all() if done.returns_rows else ()
+
+    def foresees(self, step: Any, value: Any) -> bool:
+        """Whether this step is taken later, together with that of others (foreseen.py): here it is to be done now."""
+        return False
+
+    def savepoint(self) -> AbstractContextManager[Any]:
+        """What is done inside is undone alone when it raises."""
+        return self.session.begin_nested()
 
     def add(self, row: Row) -> Row:
         self.session.add(row)
@@ -81,7 +99,7 @@ class Work:
 def transaction(engine: Engine) -> Iterator[Session]:
     """A writing session: committed when the block ends, undone whole when it raises."""
     if engine.dialect.name == "sqlite":
-        with _one_writer, Session(engine, expire_on_commit=False) as session, session.begin():
+        with one_writer, Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
     else:
         with Session(engine, expire_on_commit=False) as session, session.begin():

@@ -66,7 +66,7 @@ def _convert(work: Work, orders: Sequence[Order]) -> None:
 
 
 def _judged(work: Work, orders: Sequence[Order]) -> list[Verdict]:
-    register = Register("pur", standing(work, Purchase, Purchase.voided_at.is_(None), orders))
+    register = Register("pur", standing(work, Purchase, orders, "voided_at"))
     needs = linked(work, orders)
     return [register.enter(order, link(order, "tailored_to", needs, TouchpointKind.NEED)) for order in orders]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy import and_, func, or_, select
 
 from app.customers import facts, lookup
 from app.customers import rules as customers
@@ -115,7 +115,7 @@ def sum_again(work: Work, purchase_ids: Iterable[UUID]) -> None:
 
 def _entered(work: Work, draft: Draft, against: list[Problem]) -> list[Verdict]:
     def judged(work: Work, drafts: Sequence[Draft]) -> list[Verdict]:
-        register = Register("ref", standing(work, Refund, true(), drafts))
+        register = Register("ref", standing(work, Refund, drafts))
         return [register.enter(draft, against) for draft in drafts]
 
     def insert(new: list[Draft]) -> None:

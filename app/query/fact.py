@@ -46,13 +46,13 @@ Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class Horizon:
-    """Which events are meant: of one organisation, up to an instant (None: all), of some subjects, or a single
-    event."""
+    """Which events are meant: of one organisation, up to an instant (None: all), of some subjects, or some of them
+    by their ids."""
 
     org: ColumnElement[Any]
     until: ColumnElement[Any] | None = None
     among: Among | None = None
-    event: ColumnElement[Any] | None = None
+    events: Among | None = None
 
     def of(self, table: Any, *, at: Any, subject: Any) -> ColumnElement[bool]:
         """The condition on one table of events."""
@@ -61,8 +61,8 @@ class Horizon:
             tests.append(at <= self.until)
         if self.among is not None:
             tests.append(self.among(subject))
-        if self.event is not None:
-            tests.append(table.id == self.event)
+        if self.events is not None:
+            tests.append(self.events(table.id))
         return and_(*tests)
 
 
@@ -182,14 +182,21 @@ class Events:
 
             self._hold(Fact(key, BigInteger(), None, _ranked(rank, 1, value, where), fold, rank))
 
-    def aggregate(self, horizon: Horizon, keys: Iterable[str] | None = None, name: str | None = None) -> Subquery:
-        """One row a subject that has events: `subject` and the facts asked for (all)."""
+    def aggregate(
+        self, horizon: Horizon, keys: Iterable[str] | None = None, name: str | None = None, *, single: bool = False
+    ) -> Subquery:
+        """One row a subject that has events: `subject` and the facts asked for (all). `single`: each has one event."""
         name = name or self.name
         wanted = None if keys is None else set(keys)
         facts = [fact for fact in self.facts if wanted is None or fact.key in wanted]
-        events: FromClause = self.rows(horizon).subquery(f"{name}_events")
+        rows = self.rows(horizon)
+        # Found by their ids, and only then grouped: SQLite would rather read everyone's in the order of the groups.
+        events: FromClause = (
+            rows.cte(f"{name}_events").prefix_with("MATERIALIZED") if single else rows.subquery(f"{name}_events")
+        )
+        # Of a single event every rank is the first.
         ranks = [
-            self.ranks[rank](Columns(events)).label(f"{rank}_rank")
+            (constant(1) if single else self.ranks[rank](Columns(events))).label(f"{rank}_rank")
             for rank in dict.fromkeys(f.rank for f in facts)
             if rank
         ]
@@ -241,23 +248,23 @@ class FactTable:
     def stream_of(self, key: str) -> Events:
         return self._stream_of[key]
 
-    def folded(self, stream: Events, horizon: Horizon, subject: ColumnElement[Any]) -> Update:
-        """Fold one event into its subject's row; changes no row when the event is not later than all known of its
-        stream."""
+    def folded(self, stream: Events, horizon: Horizon) -> Any:
+        """Fold the horizon's events, one of each subject, into their subjects' rows; returns the subjects. Changes no
+        row whose event is not later than all known of its stream."""
         if stream.newest is None:
             raise TypeError(f"{stream.name} is never folded: a new event there takes back what an older one said.")
-        new = stream.aggregate(horizon)
+        new = stream.aggregate(horizon, single=True)
         old = self.table.c
         values = {fact.key: fact.fold(old, new.c) for fact in stream.facts}
         return (
             update(self.table)
             .where(
                 old.org_id == horizon.org,
-                old[self.subject] == subject,
-                new.c.subject == subject,
+                old[self.subject] == new.c.subject,
                 or_(old[stream.newest].is_(None), old[stream.newest] < new.c[stream.newest]),
             )
             .values({**values, **self._opened_by(values)})
+            .returning(old[self.subject])
         )
 
     def rebuilt(self, stream: Events, horizon: Horizon) -> Update:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from app.customers import facts, lookup
 from app.customers import rules as customers
 from app.customers.cards import settled
+from app.platform.foreseen import Unused
 from app.platform.ids import PublicId
 from app.platform.refusals import Code, Problem, Problems, Refused
 from app.platform.text import LONGEST_BODY, clean
@@ -88,7 +89,7 @@ def _record(work: Work, drafts: Sequence[Draft], *, whole: bool) -> list[Verdict
 
 
 def _judged(work: Work, drafts: Sequence[Draft]) -> list[Verdict]:
-    register = Register("tou", standing(work, Touchpoint, Touchpoint.retracted_at.is_(None), drafts))
+    register = Register("tou", standing(work, Touchpoint, drafts, "retracted_at"))
     contacts = linked(work, drafts)
     verdicts = []
     for draft in drafts:
@@ -157,12 +158,14 @@ def place(work: Work, drafts: Sequence[Draft]) -> None:
             draft.hold("customer_id", customer)
 
 
-def standing(work: Work, table: Any, live: ColumnElement[bool], drafts: Iterable[Draft]) -> dict[Name, Standing]:
-    """What the external references of these drafts already name."""
-    names = {draft.name for draft in drafts if draft.name}
+def standing(work: Work, table: Any, drafts: Iterable[Draft], ended: str | None = None) -> dict[Name, Standing]:
+    """What the external references of these drafts already name, leaving out rows where `ended` is set."""
+    unused = Unused(table.__table__, ("ref_system", "ref_value"), ended)
+    names = {draft.name for draft in drafts if draft.name and not work.foresees(unused, draft.name)}
     if not names:
         return {}
     columns = table.ref_system, table.ref_value, table.id, table.content_hash
+    live = getattr(table, ended).is_(None) if ended else true()
     rows = work.session.execute(select(*columns).where(table.org_id == work.org.id, is_named(table, live, names)))
     return {(system, value): Standing(key, content_hash) for system, value, key, content_hash in rows}
 

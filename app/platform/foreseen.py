@@ -1,0 +1,206 @@
+"""An action carried out in memory: what it would write, and what must hold for that, without a look at the database.
+
+Most changes need no more than their own words, and what is nearly always so: the customer is there, the reference is
+new. Such an action is run on a Foreseen, which has the verbs of a Work but no session. What it leaves is data: the
+steps of many callers are taken together, in a few statements of one transaction (writer.py). Where something does not
+hold, or the action asks for the session after all, the same action is done again on a Work, which looks before it
+writes and knows the words of a refusal. So no action is written twice, and whoever writes one need not know of this.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Select, Table, bindparam, select
+
+from app.platform.access import Caller
+from app.platform.database import Base, Key, binder
+from app.platform.sending import Prepared, dialect_of, key_from, one_of, prepare
+from app.platform.work import Work
+
+
+class Unforeseen(Exception):
+    """It cannot be told without looking."""
+
+
+class Writing(Protocol):
+    """An open transaction of one organisation."""
+
+    dialect: str
+    org_id: UUID
+
+    def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
+        """Its answer may wait for what is sent next; `read` waits for it."""
+
+    def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
+        """The same for each of these rows of parameters."""
+
+    def read(self, sent: Any) -> Sequence[Any]: ...
+
+
+class Step:
+    """One thing to do, for many values at once. Lower places are taken first. A premise writes nothing."""
+
+    place = 0
+
+    def claim(self, value: Any) -> Any:
+        """What only one of those written together may have; None for nothing."""
+        return None
+
+    def send(self, writing: Writing, values: Sequence[Any]) -> Any:
+        raise NotImplementedError
+
+    def finish(self, writing: Writing, values: Sequence[Any], sent: Any) -> AbstractSet[Any]:
+        """Once all is sent: the values of which it turned out not to hold."""
+        return frozenset()
+
+
+class Foreseen(Work):
+    """A Work that writes nothing yet."""
+
+    def __init__(self, caller: Caller, now: datetime) -> None:
+        self.caller, self.now = caller, now
+        self.steps: dict[Step, list[Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        # There is no session here.
+        raise Unforeseen(name)
+
+    def foresees(self, step: Any, value: Any) -> bool:
+        self.steps.setdefault(step, []).append(value)
+        return True
+
+    def insert(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            self.foresees(rows_of(cast("Table", table.__table__), tuple(row)), row)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        yield
+
+    def claims(self) -> set[Any]:
+        """What it must have for itself."""
+        found = ((step, step.claim(value)) for step, values in self.steps.items() for value in values)
+        return {each for each in found if each[1] is not None}
+
+    def rests_on(self, step: Step, refuted: AbstractSet[Any]) -> bool:
+        return not refuted.isdisjoint(self.steps.get(step, ()))
+
+
+def merged(works: Iterable[Foreseen]) -> list[tuple[Step, list[Any]]]:
+    """The steps of all of them in order, each with everybody's values."""
+    steps: dict[Step, list[Any]] = {}
+    for each in works:
+        for step, values in each.steps.items():
+            steps.setdefault(step, []).extend(values)
+    return sorted(steps.items(), key=lambda item: item[0].place)
+
+
+# ------------------------------------------------------------------ what must hold
+
+
+@dataclass(frozen=True)
+class There(Step):
+    """The row with this id is there, and stays locked until the end."""
+
+    table: Table
+
+    def claim(self, value: UUID) -> Any:
+        return value
+
+    def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
+        return writing.send(_held(self.table, writing.dialect), {"org": writing.org_id, "ids": sorted(set(values))})
+
+    def finish(self, writing: Writing, values: Sequence[UUID], sent: Any) -> set[UUID]:
+        return set(values) - {key_from(row[0]) for row in writing.read(sent)}
+
+
+@cache
+def _held(table: Table, dialect: str) -> Prepared:
+    mine = table.c.org_id == bindparam("org", type_=Key()), one_of(table.c.id, "ids", dialect)
+    # Many would wait for one: whoever is locked by another is passed over, and waited for apart.
+    return prepare(select(table.c.id).where(*mine).with_for_update(skip_locked=True), dialect)
+
+
+@dataclass(frozen=True)
+class Unused(Step):
+    """No row has this pair of words in these columns, leaving out those where `ended` is set."""
+
+    table: Table
+    columns: tuple[str, str]
+    ended: str | None = None
+
+    def claim(self, value: tuple[str, str]) -> Any:
+        return value
+
+    def send(self, writing: Writing, values: Sequence[tuple[str, str]]) -> Any:
+        first, second = zip(*values, strict=True)
+        return writing.send(
+            _using(self, writing.dialect), {"org": writing.org_id, "first": list(first), "second": list(second)}
+        )
+
+    def finish(self, writing: Writing, values: Sequence[tuple[str, str]], sent: Any) -> set[tuple[str, str]]:
+        return {(first, second) for first, second in writing.read(sent)} & set(values)
+
+
+@cache
+def _using(unused: Unused, dialect: str) -> Prepared:
+    table = unused.table
+    first, second = (table.c[name] for name in unused.columns)
+    found: Select[Any] = select(first, second).where(
+        table.c.org_id == bindparam("org", type_=Key()),
+        one_of(first, "first", dialect),
+        one_of(second, "second", dialect),
+    )
+    return prepare(found.where(table.c[unused.ended].is_(None)) if unused.ended else found, dialect)
+
+
+# ------------------------------------------------------------------ rows
+
+
+class Rows(Step):
+    """New rows of a table, which give these columns."""
+
+    def __init__(self, table: Table, columns: tuple[str, ...]) -> None:
+        self.table, self.columns, self.place = table, columns, 1 + _order()[table]
+
+    def send(self, writing: Writing, values: Sequence[dict[str, Any]]) -> Any:
+        prepared, binders = _inserting(self, writing.dialect)
+        if writing.dialect == "postgresql":
+            rows = [{**value, "org_id": writing.org_id} for value in values]
+            return writing.send(prepared, {"rows": orjson.dumps(rows).decode()})
+        org = writing.org_id.hex
+        return writing.send_many(prepared, [(org, *(bind(row[name]) for name, bind in binders)) for row in values])
+
+
+@cache
+def rows_of(table: Table, columns: tuple[str, ...]) -> Rows:
+    return Rows(table, columns)
+
+
+AFTER_ROWS = 1000
+
+
+@cache
+def _order() -> Mapping[Table, int]:
+    """Rows that are pointed at come before those that point to them."""
+    return {table: place for place, table in enumerate(Base.metadata.sorted_tables)}
+
+
+@cache
+def _inserting(rows: Rows, dialect: str) -> tuple[Prepared, list[tuple[str, Any]]]:
+    names, table = ", ".join(("org_id", *rows.columns)), rows.table.name
+    if dialect == "postgresql":
+        # One parameter for all rows, of which the database reads each column as its own type.
+        source = f"json_populate_recordset(NULL::{table}, %(rows)s::json)"
+        text = f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
+        return Prepared(text, {"rows": str}), []
+    marks = ", ".join("?" * (len(rows.columns) + 1))
+    binders = [(name, binder(rows.table.c[name].type, dialect_of(dialect))) for name in rows.columns]
+    return Prepared(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}), binders

@@ -1,0 +1,82 @@
+"""Statements that are made once and handed to the driver as they are: what is written often is not built each time."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Dialect, Text, any_, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.platform.database import Binder, binder
+from app.platform.tenancy import check
+
+
+def _spelling(dialect: Dialect) -> Dialect:
+    """Numbers and words of the statement itself are written into it; only what is bound by name is a parameter."""
+    base: Any = dialect.statement_compiler
+
+    class Spelling(base):  # type: ignore[misc]
+        def visit_bindparam(self, bindparam: Any, literal_binds: bool = False, **options: Any) -> Any:
+            return super().visit_bindparam(bindparam, literal_binds=literal_binds or bindparam.unique, **options)
+
+    dialect.statement_compiler = Spelling
+    return dialect
+
+
+@cache
+def dialect_of(name: str) -> Dialect:
+    in_postgresql: Any = postgresql.psycopg.dialect
+    return _spelling(in_postgresql() if name == "postgresql" else sqlite.dialect(paramstyle="named"))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement as it is sent, and how each parameter's value is handed to the driver."""
+
+    text: str
+    binders: Mapping[str, Binder]
+
+    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: bind(values[name]) for name, bind in self.binders.items()}
+
+
+def prepare(statement: ClauseElement, dialect: str) -> Prepared:
+    """Refused, as when it is run, if a table's organisation is not named."""
+    check(statement)
+    spelled = dialect_of(dialect)
+    compiled: Any = statement.compile(dialect=spelled, compile_kwargs={"render_postcompile": True})
+    binders = {name: binder(bound.type, spelled) for name, bound in compiled.binds.items() if name in compiled.params}
+    return Prepared(str(compiled), binders)
+
+
+class _Listed(TypeDecorator[Any]):
+    """A list as the JSON text that SQLite's json_each reads."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> str:
+        bind = binder(self.item, dialect)
+        return orjson.dumps([bind(item) for item in value or ()]).decode()
+
+
+def one_of(tested: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
+    """Whether it is in the list that is given by that name: one parameter, however long the list is."""
+    if dialect == "postgresql":
+        return tested == any_(bindparam(name, type_=postgresql.ARRAY(tested.type)))
+    each = func.json_each(bindparam(name, type_=_Listed(tested.type))).table_valued("value", name=f"each_{name}")
+    return tested.in_(select(each.c.value))
+
+
+def key_from(value: Any) -> UUID:
+    """A key as the driver gives it."""
+    return UUID(hex=value) if isinstance(value, str) else value

@@ -1,0 +1,151 @@
+"""The connections that writers keep: one transaction after the other, each of one organisation, for many callers."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+
+from app.platform.access import Caller
+from app.platform.foreseen import Foreseen, Writing, merged
+from app.platform.sending import Prepared
+from app.platform.walls import entering
+from app.platform.work import Work
+
+
+class OnSQLite:
+    """Each group of foreseen changes, and each that has to look first, in a savepoint that is undone alone."""
+
+    dialect = "sqlite"
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection: Connection = engine.connect()
+        self.org_id = UUID(int=0)
+
+    def begin(self) -> None:
+        self._connection.begin()
+        self._driver: sqlite3.Connection = self._connection.connection.dbapi_connection  # type: ignore[assignment]
+        self._cursor = self._driver.cursor()
+
+    def commit(self) -> None:
+        self._connection.commit()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def put(self, org_id: UUID, works: Sequence[Foreseen]) -> Sequence[Foreseen]:
+        """Write these together; returns those that are to be done by looking, of which nothing is written."""
+        self.org_id = org_id
+        self._cursor.execute("SAVEPOINT foreseen")
+        try:
+            refuted: Sequence[Foreseen] = put(self, works)
+        except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is done by itself
+            self.go_on(error)
+            self._cursor.execute("ROLLBACK TO foreseen")
+            refuted = works
+        self._cursor.execute("RELEASE foreseen")
+        return refuted
+
+    def go_on(self, error: Exception) -> None:
+        """After a failure: raises it when it took the whole transaction with it, as a full disk does."""
+        if not self._driver.in_transaction:
+            raise error
+
+    @contextmanager
+    def looking(self, caller: Caller, now: Any) -> Iterator[Work]:
+        """For a change that is not foreseen."""
+        session = Session(self._connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+        with session, session.begin():
+            yield Work(session, caller, now)
+
+    def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
+        return self._cursor.execute(prepared.text, prepared.parameters(values)).fetchall()
+
+    def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
+        return self._cursor.executemany(prepared.text, rows)
+
+    def read(self, sent: Any) -> Sequence[Any]:
+        found: Sequence[Any] = sent
+        return found
+
+
+class OnPostgreSQL:
+    """A group is a transaction; what it sends travels together."""
+
+    dialect = "postgresql"
+
+    def __init__(self, engine: Engine) -> None:
+        self.org_id = UUID(int=0)
+        held = engine.raw_connection()
+        self._connection = cast("Any", held.driver_connection)
+        # Ours until it is closed: it remembers its organisation, and its plans. They look rows up by their keys,
+        # also those that were made while the tables were empty.
+        held.detach()
+        for setting in ("plan_cache_mode = force_generic_plan", *(f"enable_{way} = off" for way in _READING_WHOLE)):
+            self._connection.execute(f"SET {setting}")
+        self._connection.commit()
+
+    def put(self, org_id: UUID, works: Sequence[Foreseen]) -> Sequence[Foreseen]:
+        """Write these together; returns those that are to be done by looking, of which nothing is written. Raises
+        when they cannot be written together; the connection is then of no more use."""
+        if org_id != self.org_id:
+            self._connection.execute(entering(org_id))
+            self._connection.commit()
+            self.org_id = org_id
+        refuted: Sequence[Foreseen] = works
+        try:
+            with self._connection.pipeline():
+                refuted = put(self, works, at_once=True)
+        except Exception:  # noqa: BLE001 - undone, and tried with a look at each answer
+            self._connection.rollback()
+        else:
+            if not refuted:
+                return refuted
+            self._connection.rollback()
+        with self._connection.pipeline():
+            return put(self, works)
+
+    def commit(self) -> None:
+        self._connection.commit()
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._connection.close()
+
+    def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
+        return self._connection.execute(prepared.text, prepared.parameters(values), prepare=True)
+
+    def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
+        raise NotImplementedError
+
+    def read(self, sent: Any) -> Sequence[Any]:
+        found: Sequence[Any] = sent.fetchall()
+        return found
+
+    def sending(self) -> Any:
+        return self._connection.pipeline()
+
+
+_READING_WHOLE = ("seqscan", "hashjoin", "mergejoin")
+
+
+def put(writing: Writing, works: Sequence[Foreseen], *, at_once: bool = False) -> list[Foreseen]:
+    """Send their steps; those that rest on something that does not hold are left out, and returned.
+
+    `at_once` sends everything before any answer is looked at; when some are returned, all is to be undone.
+    """
+    steps = merged(works)
+    premises = [(step, values, step.send(writing, values)) for step, values in steps if not step.place]
+    sent = [(step, values, step.send(writing, values)) for step, values in steps if step.place and at_once]
+    untrue = [(step, gone) for step, values, answer in premises if (gone := step.finish(writing, values, answer))]
+    refuted = [work for work in works if any(work.rests_on(step, gone) for step, gone in untrue)]
+    if not at_once:
+        rest = merged(work for work in works if work not in refuted)
+        sent = [(step, values, step.send(writing, values)) for step, values in rest if step.place]
+    if not (at_once and refuted):
+        for step, values, answer in sent:
+            step.finish(writing, values, answer)
+    return refuted
