@@ -1,16 +1,19 @@
 """The benchmark: `make bench`, or `python -m bench --help`.
 
-Load the databases, compare the answers, drive the servers in turn, print the tables, and write docs/benchmark.md,
-docs/growth.svg and a JSON file of every window into the cache folder.
+Load the databases, compare the answers, drive the servers in turn, ask the database alone, print the tables, and write
+docs/benchmark.md, docs/growth.svg and a JSON file of every window into the cache folder.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from bench import report
+from bench import endurance, plot, report
+from bench.database_time import Cost, costs
 from bench.drive import generator
 from bench.load import Loaded, load
 from bench.measure import Plan, as_json, cells, run
@@ -30,12 +33,17 @@ def main() -> None:
         for size in options.sizes
         for dialect in options.databases
     ]
-    if options.load:
-        return
-    _drive(options, bases, postgres)
+    for base in bases if options.light_under_heavy or options.memory else ():
+        say(_title(base))
+        if options.light_under_heavy:
+            endurance.light_under_heavy(base, say)
+        if options.memory:
+            endurance.memory(base, say)
+    if not (options.load or options.light_under_heavy or options.memory):
+        _measure(options, bases, postgres)
 
 
-def _drive(options: argparse.Namespace, bases: list[Loaded], postgres: Postgres | None) -> None:
+def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgres | None) -> None:
     told: dict[str, Any] = {
         "command": f"python -m bench {' '.join(sys.argv[1:])}".strip(),
         "date": datetime.now(UTC).date().isoformat(),
@@ -45,48 +53,98 @@ def _drive(options: argparse.Namespace, bases: list[Loaded], postgres: Postgres 
         "machine": report.machine(_version(postgres)),
         "runs": [],
     }
-    sections = []
+    sections, spent = [], _Spent()
     for base in bases:
-        # The others are compared where the issue compares them; growth alone is asked of the largest.
-        servers = [*options.servers, *PEERS] if options.peers and base.dialect == "postgresql" else options.servers
-        plan = Plan(servers, options.questions, options.clients, options.rounds, options.seconds, not options.unchecked)
-        title = f"{report.NAMES[base.dialect]}, {base.size:,} customers"
-        say(title)
-        windows = run(base, plan, postgres.pid if postgres and base.dialect == "postgresql" else None, say)
-        found = cells(windows)
-        tables = [report.ratio_table(found, base.dialect, clients) for clients in reversed(options.clients)]
-        tables.append(report.rates(found))
-        for table in tables:
-            say("\n" + report.plain(table))
-        say("")
-        sections.append((title, "\n\n".join(map(report.markdown, tables))))
-        told["runs"].append(as_json(base, windows))
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    results = cache_folder() / "results"
-    results.mkdir(exist_ok=True)
-    (results / f"{stamp}.json").write_text(json.dumps(told, indent=1))
-    say(f"Every window is in {results / f'{stamp}.json'}.")
+        on = postgres if base.dialect == "postgresql" else None
+        say(_title(base))
+        if options.clients:
+            windows = run(base, _plan(options, on is not None), on.pid if on else None, say)
+            found = cells(windows)
+            tables = [report.ratio_table(found, base.dialect, clients) for clients in reversed(options.clients)]
+            tables.append(report.rates(found))
+            sections.append((_title(base), "\n\n".join(map(report.markdown, tables))))
+            told["runs"].append(as_json(base, windows))
+            for table in tables:
+                say("\n" + report.plain(table))
+            say("")
+        names = [name for name in ("guanxi", "floor") if name in options.servers]
+        spent.add(costs(base, names, options.questions, on))
+    table = report.cost_table(spent.costs)
+    say("\n" + report.plain(table))
+    sections.insert(0, (report.GROWTH_TITLE, f"![Growth](growth.svg)\n\n{report.markdown(table)}"))
+    told["database_time"] = [asdict(cost) for cost in spent.costs]
+    file = _results() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+    file.write_text(json.dumps(told, indent=1))
+    say(f"Every window is in {file}.")
     if not options.dry:
         docs = ROOT / "docs"
         docs.mkdir(exist_ok=True)
         (docs / "benchmark.md").write_text(report.document(told, sections))
+        (docs / "growth.svg").write_text(plot.growth(spent.costs, told["date"]))
+
+
+def _plan(options: argparse.Namespace, with_peers: bool) -> Plan:
+    servers = [*options.servers, *PEERS] if options.peers and with_peers else options.servers
+    checked = not options.unchecked
+    return Plan(servers, options.questions, options.clients, options.rounds, options.seconds, checked)
+
+
+class _Spent:
+    """Database time by size, of this run and of those before it: the largest size is not loaded every time."""
+
+    def __init__(self) -> None:
+        self._file = _results() / "database-time.json"
+        before = json.loads(self._file.read_text()) if self._file.exists() else []
+        self.costs = [Cost(**each) for each in before]
+
+    def add(self, found: list[Cost]) -> None:
+        def place(cost: Cost) -> tuple[str, str, str, int]:
+            return cost.dialect, cost.server, cost.question, cost.size
+
+        known = {place(cost): cost for cost in [*self.costs, *found]}
+        self.costs = [known[key] for key in sorted(known)]
+        self._file.write_text(json.dumps([asdict(cost) for cost in self.costs], indent=1))
+
+
+def _results() -> Path:
+    folder = cache_folder() / "results"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _title(base: Loaded) -> str:
+    return f"{report.NAMES[base.dialect]}, {base.size:,} customers"
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    listed = {"type": lambda text: text.split(",")}
-    parser.add_argument("--sizes", default="10k,100k", type=lambda text: [SIZES[name] for name in text.split(",")])
-    parser.add_argument("--databases", default="postgresql,sqlite", **listed)
-    parser.add_argument("--servers", default="guanxi,floor,idiomatic", **listed)
-    parser.add_argument("--peers", action="store_true", help="with PostGraphile and mercurius, from npm")
-    parser.add_argument("--questions", default=",".join(TITLES), **listed)
-    parser.add_argument("--clients", default="1,16", type=lambda text: [int(each) for each in text.split(",")])
-    parser.add_argument("--rounds", default=3, type=int)
-    parser.add_argument("--seconds", default=1.0, type=float, help="of each window")
-    parser.add_argument("--load", action="store_true", help="load the databases, and no more")
-    parser.add_argument("--unchecked", action="store_true", help="do not compare the answers first")
-    parser.add_argument("--dry", action="store_true", help="leave docs/ as it is")
+
+    def add(name: str, told: str = "", **how: Any) -> None:
+        parser.add_argument(f"--{name}", help=told, **how)
+
+    add("sizes", "of 10k, 100k and 1M", default="10k,100k", type=lambda text: [SIZES[name] for name in text.split(",")])
+    add("databases", default="postgresql,sqlite", type=_names)
+    add("servers", default="guanxi,floor,idiomatic", type=_names)
+    add("peers", "with PostGraphile and mercurius, from npm", action="store_true")
+    add("questions", default=",".join(TITLES), type=_names)
+    add(
+        "clients",
+        "0: the database time alone",
+        default="1,16",
+        type=lambda text: list(filter(None, map(int, _names(text)))),
+    )
+    add("rounds", default=3, type=int)
+    add("seconds", "of each window", default=1.0, type=float)
+    add("load", "load the databases, and no more", action="store_true")
+    add("light-under-heavy", "only the p99 of Q1 beside 16 clients who ask H1", action="store_true")
+    add("memory", "only the worker's memory over 100,000 mixed requests", action="store_true")
+    add("unchecked", "do not compare the answers first", action="store_true")
+    add("dry", "leave docs/ as it is", action="store_true")
     return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _version(postgres: Postgres | None) -> str | None:
@@ -98,6 +156,7 @@ def _version(postgres: Postgres | None) -> str | None:
 
 
 def say(line: str) -> None:
+    """To whoever watches."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

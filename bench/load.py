@@ -55,6 +55,8 @@ def load(dialect: str, size: int, postgres: Postgres | None, say: Say) -> Loaded
         found = Loaded(**json.loads(note.read_text()))
         there = postgres.has(_name(size)) if postgres else _file(size).exists()
         if found.print == _fingerprint() and there:
+            # What is judged of a customer may have run out since.
+            settle(found.url)
             return found
         note.unlink()
     began = time.perf_counter()
@@ -90,21 +92,15 @@ def guanxi(url: str, *command: str) -> str:
     return done.stdout.strip()
 
 
-def settle_facts(url: str, say: Say) -> None:
-    """Have the product make everything that it derives."""
-    commands = [("facts", "rebuild")]
-    if settles(url):
-        commands.append(("facts", "settle"))
-    for command in commands:
-        began = time.perf_counter()
-        guanxi(url, *command)
-        say(f"  {' '.join(command)}: {time.perf_counter() - began:.0f} s")
+def settle(url: str) -> None:
+    """Have the product judge again whatever is due, if it knows how."""
+    if "settle" in _commands(url):
+        guanxi(url, "facts", "settle")
 
 
 @cache
-def settles(url: str) -> bool:
-    """Whether this version of the product has that command."""
-    return "settle" in guanxi(url, "facts", "--help")
+def _commands(url: str) -> str:
+    return guanxi(url, "facts", "--help")
 
 
 def _today(size: int) -> datetime:
@@ -210,7 +206,13 @@ def _settle(url: str, say: Say) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # Rebuilding over tables that nobody has counted takes a minute for each thousand customers.
             connection.exec_driver_sql("VACUUM (ANALYZE)")
-    settle_facts(url, say)
+    for name, command in (
+        ("facts rebuild", lambda: guanxi(url, "facts", "rebuild")),
+        ("facts settle", lambda: settle(url)),
+    ):
+        began = time.perf_counter()
+        command()
+        say(f"  {name}: {time.perf_counter() - began:.0f} s")
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # Rebuilding has left a dead row for each live one.

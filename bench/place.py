@@ -38,7 +38,7 @@ class Postgres:
 
     socket: str
     pid: int
-    binaries: Path
+    log: Path
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={quote(self.socket)}"
@@ -70,4 +70,4 @@ def start_postgres() -> Postgres:
     info = type(server.get_postmaster_info()).read_from_pgdata(data)
     assert info is not None
     server._postmaster_info = info
-    return Postgres(str(info.socket_dir), info.pid, server.bin_path)
+    return Postgres(str(info.socket_dir), info.pid, data / "log")

@@ -28,7 +28,7 @@ TITLES = {
     "M1": "record a touchpoint",
 }
 WRITES = frozenset({"M1"})
-VARIETY = {"Q1": 5000, "Q2": 500, "Q3": 100, "Q4": 4, "Q5": 1, "M1": 5000}
+VARIETY = {"Q1": 5000, "Q2": 500, "Q3": 100, "Q4": 4, "Q5": 1, "M1": 5000, "H1": 1}
 
 Variables = dict[str, Any]
 
@@ -69,7 +69,7 @@ def variables(name: str, shop: Shop) -> list[Variables]:
             made.append({f"from{n}": start(first, 100 * n) for n in range(10)})
         elif name == "Q4":
             made.append({"stage": STAGES[number]})
-        elif name == "Q5":
+        elif name in ("Q5", "H1"):
             made.append({})
         else:
             made.append({"customer": customer(), "subject": f"bench {number}"})
@@ -170,6 +170,7 @@ _SHAPES: dict[str, Callable[[Any, str], Any]] = {
     "Q4": _top,
     "Q5": _groups,
     "M1": _recorded,
+    "H1": lambda body, _: body["customerGroups"],
 }
 
 _KEY = re.compile(r"(?:[a-z]{3}_)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")

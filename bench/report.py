@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.data import DAYS
+from bench.database_time import GROWTH, Cost
+from bench.database_time import WANTED as COST_WANTED
 from bench.drive import generator
 from bench.measure import Cell, ratios
 from bench.questions import TITLES
@@ -32,6 +34,7 @@ WANTED = {
     ("M1", "mercurius"): 1.0,
 }
 WANTED_SQLITE = {("Q1", "floor"): 0.8, ("M1", "floor"): 0.7}
+GROWTH_TITLE = "Database time of one request, by number of customers"
 Table = tuple[list[str], list[list[str]]]
 
 
@@ -79,6 +82,23 @@ def ratio_table(found: Sequence[Cell], dialect: str, clients: int = 16) -> Table
             row.append(text + (f" (>= {least:g})" if least and ratio is not None else ""))
         rows.append(row)
     return [f"{clients} clients: Guanxi / other", *servers], rows
+
+
+def cost_table(found: Sequence[Cost]) -> Table:
+    """Database time at each size, and how it grows from 100k to 1M, beside what issue 3 allows."""
+    sizes = sorted({cost.size for cost in found})
+    at = {(cost.dialect, cost.server, cost.question, cost.size): cost.ms for cost in found}
+    rows = []
+    for dialect, server, question in dict.fromkeys(key[:3] for key in at):
+        row = [NAMES[dialect], question, server]
+        row += [f"{ms:.2f}" if (ms := at.get((dialect, server, question, size))) else "-" for size in sizes]
+        small, large = (at.get((dialect, server, question, size)) for size in (100_000, 1_000_000))
+        most, least = GROWTH.get(question), COST_WANTED.get((dialect, question))
+        grown = f"{large / small:.2f}x" if small and large else "-"
+        bound = ", ".join(filter(None, [f"{least} ms" if least else "", f"{most:g}x" if most else ""]))
+        rows.append([*row, grown, bound if server == "guanxi" else ""])
+    head = ["database", "question", "server", *(f"{size_name(size)} ms" for size in sizes), "100k to 1M", "at most"]
+    return head, rows
 
 
 def plain(table: Table) -> str:

@@ -18,7 +18,7 @@ from app.platform.work import operator, work
 from app.touchpoints.facts import contacted
 from app.touchpoints.tables import Touchpoint
 from bench.data import ORG
-from bench.load import guanxi, settles
+from bench.load import settle
 
 
 def undo(url: str, began: datetime) -> int:
@@ -38,8 +38,7 @@ def undo(url: str, began: datetime) -> int:
         each.session.execute(keys, execution_options={"synchronize_session": False})
         for start in range(0, len(touched), 1000):
             rebuild(each, contacted, touched[start : start + 1000])
-    if settles(url):
-        guanxi(url, "facts", "settle")
+    settle(url)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM (ANALYZE) touchpoints, customer_facts, customers, audit_entries")

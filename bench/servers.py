@@ -58,12 +58,16 @@ class Server:
             connection.close()
         if answer.status != 200:
             raise ValueError(f"{self.name} answers {answer.status}: {body[:500]!r}")
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            place = getattr(error, "pos", 0)
+            raise ValueError(f"{self.name} answers no JSON: ...{body[max(0, place - 200) : place + 100]!r}") from None
 
 
 @contextlib.contextmanager
-def serving(names: list[str], loaded: Loaded) -> Iterator[list[Server]]:
-    """All of them over one database, ended when the block ends."""
+def serving(names: list[str], loaded: Loaded, timed: Path | None = None) -> Iterator[list[Server]]:
+    """All of them over one database, ended when the block ends. `timed`: where they tell how long SQLite takes."""
     running: list[tuple[Server, subprocess.Popen[bytes]]] = []
     logs = cache_folder() / "logs"
     logs.mkdir(exist_ok=True)
@@ -71,6 +75,9 @@ def serving(names: list[str], loaded: Loaded) -> Iterator[list[Server]]:
         for name in names:
             port = _free_port()
             command, environment, folder = _command(name, port, loaded)
+            if timed:
+                given = command[1:] if command[0] == sys.executable else command
+                command = [sys.executable, "-m", "bench.timed", str(timed), *given]
             with (logs / f"{loaded.dialect}-{name}.log").open("wb") as log:
                 process = subprocess.Popen(
                     command, cwd=folder, env={**os.environ, **environment}, stdout=log, stderr=log

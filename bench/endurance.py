@@ -1,0 +1,61 @@
+"""Two questions of a server that is long at work: does a light request suffer from heavy ones, and does it grow?"""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from random import Random
+from typing import Any
+
+from bench.drive import Load
+from bench.load import Loaded
+from bench.questions import answer, request, variables
+from bench.servers import Server, memory_mb, serving
+
+Say = Callable[[str], None]
+# Of 100 mixed requests; what is light is asked more often, as in life.
+MIX = {"Q1": 70, "Q2": 15, "Q4": 10, "Q5": 5}
+MIXED = 100_000
+
+
+def light_under_heavy(loaded: Loaded, say: Say, seconds: float = 5) -> dict[str, Any]:
+    """The latency of Q1 for one client, alone, and while 16 others ask H1: everybody grouped by phase and tier."""
+    with serving(["guanxi"], loaded) as [server]:
+        light, heavy = _load(server, "Q1", loaded), _load(server, "H1", loaded)
+        light.window(1, 1, seed=0)
+        alone = light.window(1, seconds, seed=1)
+        with ThreadPoolExecutor(1) as beside:
+            hard = beside.submit(heavy.window, 16, seconds + 3, 2)
+            light.window(1, 1, seed=3)
+            under = light.window(1, seconds, seed=4)
+            asked = hard.result()
+    say(f"  Q1 alone: p50 {alone.p50:.1f} ms, p99 {alone.p99:.1f} ms")
+    say(f"  Q1 under 16 clients of H1 ({asked.rate:.1f}/s): p50 {under.p50:.1f} ms, p99 {under.p99:.1f} ms (< 100)")
+    return {"alone": asdict(alone), "under": asdict(under), "heavy": asdict(asked)}
+
+
+def memory(loaded: Loaded, say: Say, total: int = MIXED) -> list[tuple[int, float]]:
+    """Requests so far, and MB of the worker then: mixed questions at 16 clients."""
+    with serving(["guanxi"], loaded) as [server]:
+        raws = []
+        dice = Random("mix")
+        for question, weight in MIX.items():
+            given = variables(question, loaded.shop)
+            asked = [request(question, server.family, dice.choice(given)) for _ in range(weight * 10)]
+            raws += [each.raw(server.key) for each in asked]
+        load = Load(server, "mix", raws)
+        seen = [(0, memory_mb(server.pid))]
+        say(f"  {0:>7,} requests: {seen[-1][1]:.0f} MB")
+        while seen[-1][0] < total:
+            window = load.window(16, 5, seed=len(seen))
+            seen.append((seen[-1][0] + max(1, window.requests), memory_mb(server.pid)))
+            if len(seen) % 4 == 2 or seen[-1][0] >= total:
+                say(f"  {seen[-1][0]:>7,} requests: {seen[-1][1]:.0f} MB")
+    say(json.dumps([(requests, round(size)) for requests, size in seen]))
+    return seen
+
+
+def _load(server: Server, question: str, loaded: Loaded) -> Load:
+    requests = [request(question, server.family, given) for given in variables(question, loaded.shop)]
+    answer(question, server.family, server.ask(requests[0]))
+    return Load(server, question, [each.raw(server.key) for each in requests])
