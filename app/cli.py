@@ -213,14 +213,15 @@ def facts() -> None:
 @click.option("--org", "org_id", help="Of this organisation alone.")
 @click.pass_context
 def verify(ctx: click.Context, org_id: str | None) -> None:
-    """Compare the stored facts with the events; exits 1 when they differ."""
+    """Compare the stored facts with the events, and what was judged with the facts; exits 1 when they differ."""
     from sqlalchemy.orm import Session
 
     from app.customers.facts import verify
     from app.platform.work import Work, operator
     from app.purchases.refunds import wrongly_summed
+    from app.scores.standings import sums_differ, wrongly_judged
 
-    customers, purchases, keys = 0, 0, set[str]()
+    customers, purchases, standings, sums, keys = 0, 0, 0, 0, set[str]()
     with _database() as engine:
         orgs = _orgs(engine, org_id)
         for one in orgs:
@@ -229,6 +230,8 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
                 work = Work(session, operator(one), datetime.now(UTC))
                 wrong = verify(work)
                 purchases += len(wrongly_summed(work))
+                standings += len(wrongly_judged(work))
+                sums += sums_differ(work)
             customers += len(wrong)
             keys.update(*wrong.values())
     if customers:
@@ -237,7 +240,11 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
         )
     if purchases:
         click.echo(f"The sums beside {_counted(purchases, 'purchase')} differ from the refunds.")
-    if customers or purchases:
+    if standings:
+        click.echo(f"The standings of {_counted(standings, 'customer')} differ from what they are judged to be.")
+    if sums:
+        click.echo(f"The sums of the standings differ from their rows, in {_counted(sums, 'organisation')}.")
+    if customers or purchases or standings or sums:
         ctx.exit(1)
     click.echo(f"The stored facts are what the events say, in {_counted(len(orgs), 'organisation')}.")
 
@@ -245,10 +252,11 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
 @facts.command()
 @click.option("--org", "org_id", help="Of this organisation alone.")
 def rebuild(org_id: str | None) -> None:
-    """Make the stored facts again, from the events."""
+    """Make the stored facts again, from the events, and judge everybody anew."""
     from app.customers.facts import rebuild_all
     from app.platform.work import operator, work
     from app.purchases.refunds import sum_again, wrongly_summed
+    from app.scores.standings import settle, unsettle
 
     customers = 0
     with _database() as engine:
@@ -256,7 +264,20 @@ def rebuild(org_id: str | None) -> None:
             with work(engine, operator(one), datetime.now(UTC)) as each:
                 sum_again(each, wrongly_summed(each))
                 customers += rebuild_all(each)
+                unsettle(each)
+            settle(engine, one, lambda: datetime.now(UTC))
     click.echo(f"Made the facts of {_counted(customers, 'customer')} again.")
+
+
+@facts.command("settle")
+@click.option("--org", "org_id", help="Of this organisation alone.")
+def settle_open(org_id: str | None) -> None:
+    """Judge anew whoever has changed, or whose day has come, so that questions about everyone stay quick."""
+    from app.scores.standings import settle
+
+    with _database() as engine:
+        judged = sum(settle(engine, one, lambda: datetime.now(UTC)) for one in _orgs(engine, org_id))
+    click.echo(f"Judged {_counted(judged, 'customer')} anew.")
 
 
 def _database(*, as_it_is: bool = False) -> AbstractContextManager["Engine"]:

@@ -178,6 +178,25 @@ def test_facts_that_went_wrong_are_found_and_made_again(guanxi: Run, begin: Begi
     said(guanxi("facts", "verify", "--org", printed(org)))
 
 
+def test_whoever_changed_is_judged_anew(guanxi: Run, begin: Begin, org: Org) -> None:
+    with begin() as work:
+        a_customer(work)
+    assert said(guanxi("facts", "settle")) == "Judged 1 customer anew."
+    assert said(guanxi("facts", "settle", "--org", printed(org))) == "Judged 0 customers anew."
+    said(guanxi("facts", "verify"))
+    with begin() as work:
+        mine = facts.table.c.org_id == org.id
+        work.session.execute(update(facts.table).where(mine).values(judged_stage=4))
+    wrong = guanxi("facts", "verify")
+    assert wrong.exit_code == 1
+    assert wrong.stdout == (
+        "The standings of 1 customer differ from what they are judged to be.\n"
+        "The sums of the standings differ from their rows, in 1 organisation.\n"
+    )
+    said(guanxi("facts", "rebuild"))
+    said(guanxi("facts", "verify"))
+
+
 # ---------------------------------------------------------------------------------------------- purchases
 
 

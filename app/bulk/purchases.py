@@ -31,6 +31,7 @@ from app.platform.text import Ref, clean_ref
 from app.platform.work import work
 from app.purchases.actions import record_purchases
 from app.purchases.rules import PurchaseRecord, exponent_in
+from app.scores.standings import settle
 from app.touchpoints.rules import units
 
 ROWS_AT_ONCE = 1000
@@ -124,6 +125,7 @@ def import_purchases(
         if progress:
             progress(report.rows)
     if report.recorded:
+        settle(engine, caller.org, clock)
         analyze(engine)
     return report
 

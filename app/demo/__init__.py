@@ -30,6 +30,7 @@ from app.platform.work import Work, operator, transaction
 from app.purchases.actions import record_purchases
 from app.purchases.rates import import_rates
 from app.scores.actions import first_policy, publish_policy
+from app.scores.standings import settle
 from app.touchpoints.actions import record_touchpoints
 
 NAME, TIME_ZONE, CURRENCY = "Qinghe Tea House 清河茶馆", "Asia/Shanghai", "CNY"
@@ -58,6 +59,7 @@ def fill(engine: Engine, now: datetime) -> str:
         import_rates(session, _rates(teller), today)
         lives = [*_named(teller), *teller.customers()]
         contacts, orders = _record(work, lives)
+    settle(engine, org, lambda: now)
     analyze(engine)
     return f"Made {NAME}: {len(lives):,} customers, {orders:,} purchases and {contacts:,} touchpoints."
 
