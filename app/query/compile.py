@@ -10,17 +10,18 @@ shown is joined to those rows afterwards.
     joined   the texts of a parent's rows with commas between          (here)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, func, select, true
 
 from app.query import sql
-from app.query.cut import counted, cut, search
+from app.query.cut import brought, counted, cut, search
 from app.query.explain import Explainer
 from app.query.fact import constant
-from app.query.flow import Reading, Statement, column_of, fenced, read
+from app.query.flow import ROW, Reading, Statement, column_of, fenced, read
+from app.query.graph import Graph
 from app.query.kind import Id, Kind, Minor
 from app.query.page import cursor
 from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said
@@ -52,9 +53,8 @@ class Compiler:
         """A connection: the rows of the page, per parent if there are any."""
         names = {field.name for field in many.fields}
         shows_rows = names & {"nodes", "edges", "pageInfo"}
-        page_rows = cut(self.statement, many, shape, parents) if shows_rows else None
         total = counted(self.statement, many, shape, parents) if "totalCount" in names else None
-        joined = self._joined_page(many, shape, page_rows, parents is not None) if page_rows is not None else None
+        joined = self._joined_page(many, shape, parents) if shows_rows else None
         found = joined.c if joined is not None else None
         pattern = sql.json_object(
             self._connection_field(n, field, many.page, found, total) for n, field in enumerate(many.fields)
@@ -62,9 +62,9 @@ class Compiler:
         made = [source for source in (joined, total) if source is not None]
         return Child(made, many.relation.parent if many.relation else "", pattern)
 
-    def _joined_page(self, many: Many, shape: Shape, cut: CTE, nested: bool) -> CTE:
+    def _joined_page(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
         """Per parent: the texts of its rows, whether there are more, and the cursors of both ends."""
-        page, statement = many.page, self.statement
+        page, statement, nested = many.page, self.statement, parents is not None
         lists = [(field, [field.fields]) for field in many.fields if field.name == "nodes"]
         lists += [
             (field, [part.fields for part in field.parts if part.name == "node"])
@@ -72,12 +72,17 @@ class Compiler:
             if field.name == "edges"
         ]
         with_cursor = _names_cursor(many.fields)
+        selections = [items for _, each in lists for items in each]
+        brings = brought(statement, many, shape, self._stored(shape, selections, page if with_cursor else None), nested)
+        page_rows = cut(statement, many, shape, parents, brings)
         rows = self.level(
             shape,
-            cut,
-            [items for _, each in lists for items in each],
+            page_rows,
+            selections,
             {"parent": "parent", "n": "n"} if nested else {"n": "n"},
             page if with_cursor else None,
+            joined_on=("row", ROW) if "row" in page_rows.c else ("id", "id"),
+            brings=brings,
         )
         parent = [rows.c.parent] if nested else []
         place = constant(0) - rows.c.n if page.backward else rows.c.n
@@ -105,7 +110,10 @@ class Compiler:
             results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
             results.append(func.max(o.cursor).filter(o.n == sql.Least(o.found, size)).label("far"))
         made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
-        return (made.group_by(o.parent) if nested else made).cte(statement.name("joined"))
+        if not nested:
+            return made.cte(statement.name("joined"))
+        # Made once: a planner that expects one parent would make the texts anew for each, and so down through all levels.
+        return fenced(made.group_by(o.parent), statement.name("joined"))
 
     def _connection_field(
         self, place: int, field: Paged, page: Page, joined: Any, counted: CTE | None
@@ -152,11 +160,8 @@ class Compiler:
             .order_by(read_rows.c.parent, "place")
             .subquery(statement.name("ordered"))
         )
-        joined = (
-            select(o.c.parent, sql.Joined(o.c.json_0, o.c.place).label("list"))
-            .group_by(o.c.parent)
-            .cte(statement.name("joined"))
-        )
+        lists = select(o.c.parent, sql.Joined(o.c.json_0, o.c.place).label("list")).group_by(o.c.parent)
+        joined = fenced(lists, statement.name("joined"))
         return Child([joined], relation.parent, ["[", func.coalesce(joined.c.list, sql.text("")), "]"])
 
     def one(self, shape: Shape, one: One, parents: FromClause) -> Child:
@@ -164,8 +169,16 @@ class Compiler:
         pointing = column_of(parents, one.relation.parent)
         ids = select(pointing.label("id")).where(pointing.is_not(None)).distinct().cte(self.statement.name("cut"))
         rows = self.level(shape, ids, [one.fields], {}, None, only=one.relation.only, keep=["id"])
-        joined = select(rows.c.kept_id.label("parent"), rows.c.json_0).cte(self.statement.name("joined"))
+        joined = fenced(select(rows.c.kept_id.label("parent"), rows.c.json_0), self.statement.name("joined"))
         return Child([joined], one.relation.parent, [func.coalesce(joined.c.json_0, sql.text("null"))])
+
+    def _stored(self, shape: Shape, selections: Sequence[Items], page: Page | None) -> set[str]:
+        """All columns and facts on which the selections rest."""
+        needs = Needs(shape)
+        for items in selections:
+            needs.of(items)
+        order = {key.node for key in page.order} if page else set()
+        return Graph(shape, needs.explainer.what_ifs).closure(needs.nodes | order)
 
     # -------------------------------------------------------------- rows
 
@@ -181,6 +194,7 @@ class Compiler:
         only: Any = None,
         keep: Sequence[str] = (),
         even_hidden: bool = False,
+        brings: Collection[str] = (),
     ) -> CTE:
         """The rows of a cut with one JSON text per selection (json_0, ...), the cursor if a page is given, and nodes
         to keep (kept_...)."""
@@ -200,6 +214,7 @@ class Compiler:
             what_ifs=needs.explainer.what_ifs,
             even_hidden=even_hidden,
             extra=search(self.statement, shape, page) if searching and page else None,
+            brings=brings,
         )
         wide = self._wide(shape, reading)
         children = {id(item): self._child(item, wide.source) for item in needs.children}

@@ -3,12 +3,13 @@
 A cut sees only the id, the sort keys and what tests need; what is shown is joined to its rows afterwards.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, func, lateral, select, true
+from sqlalchemy import CTE, Alias, ColumnElement, FromClause, Select, func, lateral, literal_column, select, true
 
 from app.query.fact import constant
-from app.query.flow import Statement, column_of, fenced, read
+from app.query.flow import ROW, Statement, column_of, fenced, read
 from app.query.page import SEARCH_RANK, beyond, ordering
 from app.query.question import Many, Page
 from app.query.shape import Shape
@@ -17,7 +18,24 @@ from app.query.where import nodes_of, passes
 Expression = ColumnElement[Any]
 
 
-def cut(statement: Statement, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
+def brought(statement: Statement, many: Many, shape: Shape, nodes: Iterable[str], nested: bool) -> frozenset[str]:
+    """The columns, of those that are shown, that the cut brings with it because it stands on their rows anyway; none
+    where many rows must be sorted first, which is quicker while they are narrow."""
+    columns = frozenset(node for node in nodes if node in shape.table.c) | {"id"}
+    if statement.clock.past and not columns.isdisjoint(shape.past):
+        return frozenset()
+    if nested:
+        return columns if statement.dialect == "postgresql" else frozenset()
+    narrow = many.page.search is not None or not nodes_of(many.where) <= set(shape.table.c.keys())
+    order = ["org_id", *(key.node for key in many.page.order)]
+    indexes = ([column.name for column in index.columns][: len(order)] for index in shape.table.indexes)
+    return columns if not narrow and order in indexes else frozenset()
+
+
+def cut(
+    statement: Statement, many: Many, shape: Shape, parents: FromClause | None, brings: frozenset[str] = frozenset()
+) -> CTE:
+    """The page's rows: `n` from its near end, `id` or `row`, `parent`, and what it brings."""
     page = many.page
     name = statement.name("cut")
     standing = shape.standing.page(statement, many) if shape.standing and parents is None else None
@@ -29,23 +47,26 @@ def cut(statement: Statement, many: Many, shape: Shape, parents: FromClause | No
     rows = read(
         statement,
         shape,
-        nodes_of(many.where) | set(order) | ({many.relation.child} if many.relation else set()),
+        nodes_of(many.where) | set(order) | ({many.relation.child} if many.relation else set()) | brings,
         only=many.relation.only if many.relation else None,
         extra=search(statement, shape, page),
     )
+    also = sorted(brings - {"id"})
     keys = [rows[node] for node in order]
     tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
     if many.where is not None:
         tests.append(passes(statement, shape, rows, many.where))
     ordered = ordering(shape, page, keys, rows["id"])
-    near = select(rows["id"].label("id"), *(key.label(f"key_{n}") for n, key in enumerate(keys))).select_from(
-        rows.source
-    )
+    near = select(
+        rows["id"].label("id"),
+        *(key.label(f"key_{n}") for n, key in enumerate(keys)),
+        *(rows[node].label(node) for node in also),
+    ).select_from(rows.source)
     more = statement.bind(f"{page.path}_more")
     if parents is None or many.relation is None:
         page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
         place = func.row_number().over(order_by=_again(shape, page, page_rows))
-        return fenced(select(page_rows.c.id, place.label("n")), name)
+        return fenced(select(page_rows.c.id, place.label("n"), *(page_rows.c[node] for node in also)), name)
     mine = (
         near.where(*tests, rows[many.relation.child] == column_of(parents, "id"))
         .order_by(*ordered)
@@ -55,16 +76,21 @@ def cut(statement: Statement, many: Many, shape: Shape, parents: FromClause | No
     if statement.dialect == "postgresql":
         each = lateral(mine, f"{name}_page")
         place = func.row_number().over(partition_by=column_of(parents, "id"), order_by=_again(shape, page, each))
-        lateral_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each.c.id, place.label("n"))
+        lateral_rows: Select[Any] = select(
+            column_of(parents, "id").label("parent"), each.c.id, place.label("n"), *(each.c[node] for node in also)
+        )
         return fenced(lateral_rows.join_from(parents, each, true()), name)
-    # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list
-    # of ids.
-    ids = mine.subquery(f"{name}_page")
-    listed = select(func.json_group_array(ids.c.id)).select_from(ids).correlate(parents).scalar_subquery()
-    each_id: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
-    place = (each_id.c.key + constant(1)).label("n")
-    listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_id.c.value.label("id"), place)
-    return fenced(listed_rows.select_from(parents.join(each_id, true())), name)
+    # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list, of rows
+    # where they are a table's, of ids where they are judged first.
+    row: Any = rows["id"]
+    of_table = isinstance(row.table, Alias)
+    key, found = ("row", literal_column(f"{row.table.name}.{ROW}")) if of_table else ("id", row)
+    keys_of = mine.add_columns(found.label("found")).subquery(f"{name}_page")
+    listed = select(func.json_group_array(keys_of.c.found)).select_from(keys_of).correlate(parents).scalar_subquery()
+    each_key: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
+    place = (each_key.c.key + constant(1)).label("n")
+    listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_key.c.value.label(key), place)
+    return fenced(listed_rows.select_from(parents.join(each_key, true())), name)
 
 
 def _again(shape: Shape, page: Page, rows: Any) -> list[Any]:

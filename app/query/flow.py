@@ -5,8 +5,9 @@ expression is so written once, however often it is used. A what-if is a few more
 `stage~an_order` is the stage measured over the facts as an order would leave them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     literal_column,
     select,
     true,
@@ -32,6 +34,9 @@ from app.query.graph import Graph, Joined, Thresholds, WhatIf
 from app.query.measure import Expression, Measure, Noted
 from app.query.question import Clock
 from app.query.shape import Shape
+
+# SQLite's own number of a row, by which it is found quicker than by any key.
+ROW = "rowid"
 
 
 @dataclass
@@ -121,34 +126,42 @@ def read(
     what_ifs: Iterable[WhatIf] = (),
     even_hidden: bool = False,
     carried: bool = False,
+    brings: Collection[str] = (),
 ) -> Reading:
     """Rows of a shape with these nodes. With a cut only those it lists: `joined_on` names its column and the row's,
     `passing` what of it to keep under which name.
 
     `extra` joins one more source to the rows, and names what it gives. `carried`: the cut brings the facts with it, and
-    may be of many rows.
+    may be of many rows. `brings`: the columns that the cut brings; where they are all that is asked of the row, it is
+    not read a second time.
     """
     graph = Graph(shape, what_ifs)
     wanted = set(nodes) | {"id"} if "id" in shape.table.c else set(nodes)
+    closure = graph.closure(wanted)
+    stored = {node for node in closure if graph.height(node) == 0}
+    facts = {node for node in stored if shape.is_fact(node)}
+    if cut is not None and extra is None and brings and stored - facts <= set(brings):
+        passed = {name: column_of(cut, column) for name, column in (passing or {}).items()}
+        found = {node: column_of(cut, column_name(node)) for node in stored - facts}
+        source = cut
+        if facts:
+            source, of_facts = _with_facts(statement, shape, found["id"], source, facts, cut, joined_on[0])
+            found |= of_facts
+        base = Reading(source, [], found, passed)
+        return in_layers(statement, graph, closure - stored, base, True) if closure - stored else base
     given: set[str] = set()
     t: Any = shape.table.alias(statement.name(shape.name))
     org = statement.org
-    source: FromClause = t
-    passed: dict[str, Expression] = {}
+    source = t
+    passed = {}
     if cut is not None:
-        mine = and_(t.c.org_id == org, t.c[joined_on[1]] == column_of(cut, joined_on[0]))
+        there = literal_column(f"{t.name}.rowid") if joined_on[1] == ROW else t.c[joined_on[1]]
+        mine = and_(t.c.org_id == org, there == column_of(cut, joined_on[0]))
         if carried and statement.dialect == "postgresql":
             # One by one: it would rather read everybody's row than look up those of some thousand.
-            row = (
-                select(*(t.c[node] for node in sorted(graph.closure(wanted)) if node in t.c))
-                .where(mine)
-                .limit(constant(1))
-                .correlate(cut)
-            )
-            t = row.lateral(statement.name(f"its_{shape.name}"))
-            source = cut.join(t, true())
-        else:
-            source = cut.join(t, mine)
+            row = select(*(t.c[node] for node in sorted(closure) if node in t.c)).where(mine).limit(constant(1))
+            t, mine = row.correlate(cut).lateral(statement.name(f"its_{shape.name}")), true()
+        source = cut.join(t, mine)
         passed = {name: column_of(cut, column) for name, column in (passing or {}).items()}
     tests: list[ColumnElement[bool]] = [
         *([] if even_hidden else shape.hidden(t.c)),
@@ -158,14 +171,14 @@ def read(
         tests.insert(0, t.c.org_id == org)
     if statement.clock.past and shape.at:
         tests.append(t.c[shape.at] <= statement.now)
-    found: dict[str, Expression] = {}
+    found = {}
     if extra:
         joined, on, found = extra(t.c)
         source = source.join(joined, on)
         given = set(found)
-    closure = graph.closure(wanted - given)
-    stored = {node for node in closure if graph.height(node) == 0}
-    facts = {node for node in stored if shape.is_fact(node)}
+        closure = graph.closure(wanted - given)
+        stored = {node for node in closure if graph.height(node) == 0}
+        facts = {node for node in stored if shape.is_fact(node)}
     for node in stored - facts:
         past = shape.past.get(node) if statement.clock.past else None
         borrowed = shape.borrowed.get(node)
@@ -173,19 +186,19 @@ def read(
     if carried and cut is not None:
         found |= {key: column_of(cut, key) for key in facts}
     elif facts:
-        source, of_facts = _with_facts(statement, shape, t, source, facts, cut, joined_on[0])
+        source, of_facts = _with_facts(statement, shape, t.c.id, source, facts, cut, joined_on[0])
         found |= of_facts
     measures = closure - stored
     if not measures:
         return Reading(source, tests, found, passed)
     base = Reading(source, tests, found, passed)
-    return _in_layers(statement, graph, measures, base, cut is not None and not carried)
+    return in_layers(statement, graph, measures, base, cut is not None and not carried)
 
 
 def _with_facts(
     statement: Statement,
     shape: Shape,
-    t: Any,
+    subject: Expression,
     source: FromClause,
     facts: set[str],
     cut: FromClause | None,
@@ -196,7 +209,7 @@ def _with_facts(
         raise TypeError(f"{shape.name} has no facts.")
     if not statement.clock.past:
         f = table.table.alias(statement.name(f"{shape.name}_facts"))
-        joined = source.join(f, and_(f.c.org_id == statement.org, f.c[table.subject] == t.c.id))
+        joined = source.join(f, and_(f.c.org_id == statement.org, f.c[table.subject] == subject))
         return joined, {key: f.c[key] for key in facts}
     found: dict[str, Expression] = {}
     for stream in table.streams.values():
@@ -208,13 +221,21 @@ def _with_facts(
             made = select(
                 stream.aggregate(Horizon(statement.org, until=statement.now, among=among), keys, f"{name}_made")
             ).cte(name)
-            source = source.outerjoin(made, made.c.subject == t.c.id)
+            source = source.outerjoin(made, made.c.subject == subject)
             found |= {key: table.facts[key].or_empty(made.c[key]) for key in keys}
     return source, found
 
 
-def _in_layers(statement: Statement, graph: Graph, measures: set[str], base: Reading, few: bool) -> Reading:
-    """Lay the measures over the base, each layer passing on all that is below it."""
+def in_layers(
+    statement: Statement,
+    graph: Graph,
+    measures: set[str],
+    base: Reading,
+    few: bool,
+    kept: Mapping[str, str] = MappingProxyType({}),
+) -> Reading:
+    """Lay the measures over the base, each layer passing on all that is below it. `kept`: for a measure the node that
+    holds it where it was judged before, and is unknown elsewhere."""
     # Below a cut a threshold must stay a constant to the planner, so that it can be the end of an index range.
     p = Joined(statement.policy, statement.today, statement.now) if few else statement.thresholds
     heights = {node: graph.height(node) for node in measures}
@@ -230,8 +251,12 @@ def _in_layers(statement: Statement, graph: Graph, measures: set[str], base: Rea
         def resolve(node: str, below: FromClause = below) -> Expression:
             return _typed_column(graph, below, node)
 
-        expressions = [graph.expression(node, resolve, p).label(column_name(node)) for node in made]
-        source = below.join(statement.policy, true()) if few else below
+        p.touched = False
+        expressions = [
+            (func.coalesce(resolve(kept[node]), value) if node in kept else value).label(column_name(node))
+            for node, value in ((node, graph.expression(node, resolve, p)) for node in made)
+        ]
+        source = below.join(statement.policy, true()) if few and p.touched else below
         rows: Any = select(literal_column(f"{below.name}.*"), *expressions).select_from(source)  # type: ignore[attr-defined]
         layer = fenced(rows, statement.name("j")) if few else rows.cte(statement.name("j"))
         known |= set(made)
@@ -272,7 +297,7 @@ def typed(
     found = {node: base.c[column_name(node)] for node in closure - measures}
     if not measures:
         return Reading(base, [], found, {})
-    return _in_layers(statement, graph, measures, Reading(base, [], found, {}), True)
+    return in_layers(statement, graph, measures, Reading(base, [], found, {}), True)
 
 
 def rests_on_clock(shape: Shape, node: str) -> bool:

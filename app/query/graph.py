@@ -39,6 +39,8 @@ class Thresholds:
     def __init__(self, policy: FromClause, today: Expression, now: Expression) -> None:
         self._policy = policy
         self.today, self.now = today, now
+        # Whether a threshold was asked for.
+        self.touched = False
 
     def __getattr__(self, key: str) -> Expression:
         return select(self._policy.c[key]).scalar_subquery()
@@ -48,6 +50,7 @@ class Joined(Thresholds):
     """The same where the policy is one of the sources: shorter, and as good once the rows are few."""
 
     def __getattr__(self, key: str) -> Expression:
+        self.touched = True
         return self._policy.c[key]
 
 

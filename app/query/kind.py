@@ -126,6 +126,16 @@ class Whole(Kind):
 
 
 @dataclass(frozen=True)
+class Code(Kind):
+    """A whole number that is a code, and so is told as text."""
+
+    name: str = "String"
+
+    def json(self, value: ColumnElement[Any], nullable: bool) -> list[str | ColumnElement[Any]]:
+        return _quoted(self.text(value), nullable)
+
+
+@dataclass(frozen=True)
 class Flag(Kind):
     name: str = "Boolean"
 

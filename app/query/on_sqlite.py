@@ -1,7 +1,8 @@
 """How SQLite is read: what is short at once, where it is asked; what is long in threads aside.
 
-One step in SQLite's own code is quicker than handing it to a thread and back; but whoever waits behind a long one waits
-for all of it. What a statement took before tells which it is, and one that turns out long is broken off and asked aside.
+One step in SQLite's own code is quicker than handing it to a thread and back; but whoever waits behind a long one
+waits for all of it. What a statement took before tells which it is, and one that turns out long is broken off and
+asked aside.
 """
 
 import asyncio

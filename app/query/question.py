@@ -150,7 +150,7 @@ Item: TypeAlias = Field | Said | Part | Listed | Explained | One | Rows | Many
 Items: TypeAlias = tuple[Item, ...]
 
 
-class Fields(tuple[Any, ...]):
+class Fields(tuple[Any, ...]):  # noqa: SLOT001 - it keeps its hash
     """A selection that is asked again and again: equal to any tuple of the same, and hashed once."""
 
     def __hash__(self) -> int:
@@ -161,6 +161,7 @@ class Fields(tuple[Any, ...]):
 
     def __eq__(self, other: object) -> bool:
         return self is other or super().__eq__(other)
+
 
 # ------------------------------------------------------------------ what is tested
 

@@ -52,6 +52,26 @@ class FixedText(_Text):
     name = "fixed_text"
 
 
+class WholePart(_Text):
+    """(units, 10^decimals): what stands before the point."""
+
+    name = "whole_part"
+
+
+class Remainder(FunctionElement[int]):
+    """(units, 10^decimals): what stands behind it, with the sign of the units."""
+
+    name = "remainder"
+    type = BigInteger()
+    inherit_cache = True
+
+
+class DecimalText(_Text):
+    """(units, decimals, 10^decimals), written into the statement: a decimal with just so many digits, at least one."""
+
+    name = "decimal_text"
+
+
 class Joined(_Text):
     """(text, place): all texts with commas between, in order of place. Its source must be ordered likewise (SQLite
     joins as rows come)."""
@@ -113,14 +133,26 @@ _FIXED_POSTGRESQL = (
     "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || CASE {1} WHEN 0 THEN CAST(abs({0}) AS text)"
     " ELSE (abs({0}) / {2}) || '.' || lpad(CAST(mod(abs({0}), {2}) AS text), CAST({1} AS integer), '0') END)"
 )
+# Of an unknown one, format() would make a 0.
+_DECIMAL_SQLITE = (
+    "(CASE WHEN {0} < 0 THEN '-' WHEN {0} >= 0 THEN '' END || format('%d.%0*d', abs({0}) / {2}, {1}, abs({0}) % {2}))"
+)
+_DECIMAL_POSTGRESQL = (
+    "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || (abs({0}) / {2}) || '.'"
+    " || lpad(CAST(mod(abs({0}), {2}) AS text), {1}, '0'))"
+)
 for element, in_sqlite, in_postgresql in (
     (JsonString, "json_quote({0})", "coalesce(CAST(to_json({0}) AS text), 'null')"),
-    (InstantText, "{0}", "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
+    # Every connection of ours is in UTC.
+    (InstantText, "{0}", 'to_char({0}, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'),
     (DayText, "date({0} * 86400, 'unixepoch')", "CAST(date '1970-01-01' + CAST({0} AS integer) AS text)"),
     (FixedText, _FIXED_SQLITE, _FIXED_POSTGRESQL),
+    (DecimalText, _DECIMAL_SQLITE, _DECIMAL_POSTGRESQL),
+    (WholePart, "CAST({0} / {1} AS text)", "CAST({0} / {1} AS text)"),
+    (Remainder, "({0} % {1})", "({0} % {1})"),
     (Joined, "group_concat({0}, ',')", "string_agg({0}, ',' ORDER BY {1})"),
     (Hex, "lower(hex({0}))", "encode(convert_to({0}, 'UTF8'), 'hex')"),
-    (KeyHex, "{0}", "replace(CAST({0} AS text), '-', '')"),
+    (KeyHex, "{0}", "encode(uuid_send({0}), 'hex')"),
     (Greatest, "max({0}, {1})", "greatest({0}, {1})"),
     (Least, "min({0}, {1})", "least({0}, {1})"),
     (Found, "instr({0}, {1})", "strpos({0}, {1})"),
@@ -184,10 +216,11 @@ def flag_text(value: ColumnElement[Any]) -> ColumnElement[str]:
 
 def trimmed(value: ColumnElement[Any], decimals: int, keep_one: bool) -> ColumnElement[str]:
     """A decimal without trailing zeros; with `keep_one` as a floating number is written: 72.0."""
-    digits = func.rtrim(FixedText(value, constant(decimals), constant(10**decimals)), text("0"), type_=Text())
-    if keep_one:
-        return case((digits.like("%."), digits.concat(text("0"))), else_=digits)
-    return func.rtrim(digits, text("."), type_=Text())
+    unit = constant(10**decimals)
+    digits = func.rtrim(DecimalText(value, constant(decimals), unit), text("0"), type_=Text())
+    # Where nothing stands behind the point, zeros before it must stay.
+    bare = WholePart(value, unit)
+    return case((Remainder(value, unit) == constant(0), bare.concat(text(".0")) if keep_one else bare), else_=digits)
 
 
 def or_null(value: ColumnElement[str], nullable: bool) -> ColumnElement[str]:

@@ -8,7 +8,7 @@ from sqlalchemy import case
 from app.customers.measures import customers
 from app.query import sql
 from app.query.fact import constant
-from app.query.kind import Fixed, Minor, Whole
+from app.query.kind import Code, Fixed, Minor, Whole
 from app.query.measure import Expression, Said, Test, how_many, is_so, measure
 from app.scores.steps import answer, contact, purchase
 
@@ -99,7 +99,7 @@ def _tell_rfm(c: Any, p: Any) -> Iterable[Test]:
 
 @measure(
     customers,
-    Whole(),
+    Code(),
     nullable=True,
     name="RFM cell",
     term="RFM模型",

@@ -22,7 +22,7 @@ customer_wide AS MATERIALIZED
 (SELECT cut.n, customer_2.id, coalesce(bought.kept_orders, 0) AS kept_orders, customer_2.name
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id LEFT OUTER JOIN bought ON bought.subject = customer_2.id),
 customer_rows AS
-(SELECT customer_wide.n, format('{"id":"cus_%s%s","name":%s,"facts":{"keptOrders":%s}}', replace(CAST(customer_wide.id AS text), '-', ''), :instant_suffix::VARCHAR, coalesce(CAST(to_json(customer_wide.name) AS text), 'null'), CAST(customer_wide.kept_orders AS TEXT)) AS json_0
+(SELECT customer_wide.n, format('{"id":"cus_%s%s","name":%s,"facts":{"keptOrders":%s}}', encode(uuid_send(customer_wide.id), 'hex'), :instant_suffix::VARCHAR, coalesce(CAST(to_json(customer_wide.name) AS text), 'null'), CAST(customer_wide.kept_orders AS TEXT)) AS json_0
 FROM customer_wide),
 joined AS
 (SELECT coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= :customers_size::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > :customers_size::BIGINT) THEN 1 ELSE 0 END AS more

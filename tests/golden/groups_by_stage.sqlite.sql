@@ -14,7 +14,9 @@ FROM policy) - 1 UNION ALL SELECT unsettled_3.customer_id, unsettled_3.first_day
 FROM customer_facts AS unsettled_3
 WHERE unsettled_3.org_id = :org AND unsettled_3.judged_policy BETWEEN (SELECT policy.version
 FROM policy) + 1 AND 2147483647 UNION ALL SELECT unsettled_4.customer_id, unsettled_4.first_day, unsettled_4.gross_minor, unsettled_4.kept_orders, unsettled_4.last_day, unsettled_4.occasions, unsettled_4.refunded_minor, unsettled_4.judged_stage, unsettled_4.judged_net_minor
-FROM customer_facts AS unsettled_4
+FROM (SELECT max(sums_2.latest_day) AS day
+FROM standing_sums AS sums_2
+WHERE sums_2.org_id = :org) AS later JOIN customer_facts AS unsettled_4 ON later.day > :today
 WHERE unsettled_4.org_id = :org AND unsettled_4.judged_policy = (SELECT policy.version
 FROM policy) AND unsettled_4.judged_until BETWEEN :today AND 2000000 AND unsettled_4.judged_day BETWEEN :today + 1 AND 2000000),
 k AS

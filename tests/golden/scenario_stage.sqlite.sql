@@ -3,14 +3,14 @@ WITH typed AS
 k AS MATERIALIZED
 (SELECT typed.first_day, typed.kept_orders, typed.last_day, typed.occasions, typed.terminated_day
 FROM typed),
+j AS MATERIALIZED
+(SELECT k.*, k.terminated_day IS NOT NULL AND k.terminated_day <= :today AND NOT (k.last_day IS NOT NULL AND k.last_day > k.terminated_day) AS ended
+FROM k),
 policy AS
 (SELECT published.version, published.published_at, published.new_days, published.active_days, published.churn_days, published.loyal_min_occasions, published.loyal_min_span_days, published.complaint_sla_days, published.detractor_window_days, published.customer_min_occasions, published.customer_min_inbound, published.client_min_dialogues, published.client_min_needs, published.client_min_tailored, published.partner_min_cocreation, published.recency_cut_1, published.recency_cut_2, published.recency_cut_3, published.recency_cut_4, published.frequency_cut_1, published.frequency_cut_2, published.frequency_cut_3, published.frequency_cut_4, published.monetary_cut_1, published.monetary_cut_2, published.monetary_cut_3, published.monetary_cut_4, published.weight_recency_e6, published.weight_frequency_e6, published.weight_monetary_e6, published.weight_engagement_e6, published.weight_advocacy_e6, published.cuts_computed_at, published.cuts_from_customers, published.marketing_cap_per_channel, published.marketing_cap_total, published.marketing_cap_days, published.org_id, published.id
 FROM policies AS published
 WHERE published.org_id = :org ORDER BY CASE WHEN (published.published_at <= :now) THEN published.version ELSE -published.version END DESC
 LIMIT 1 OFFSET 0),
-j AS MATERIALIZED
-(SELECT k.*, k.terminated_day IS NOT NULL AND k.terminated_day <= :today AND NOT (k.last_day IS NOT NULL AND k.last_day > k.terminated_day) AS ended
-FROM k JOIN policy ON 1 = 1),
 j_2 AS MATERIALIZED
 (SELECT j.*, CASE WHEN j.ended = 1 THEN 4 WHEN (j.kept_orders = 0) THEN 0 WHEN (j.last_day < :today - policy.churn_days) THEN 4 WHEN (policy.loyal_min_occasions <= j.occasions AND j.last_day - j.first_day >= policy.loyal_min_span_days) THEN 3 WHEN (j.first_day >= :today - policy.new_days) THEN 1 ELSE 2 END AS stage
 FROM j JOIN policy ON 1 = 1)

@@ -1,4 +1,4 @@
-WITH hits AS
+WITH hits_2 AS
 (SELECT hit.subject, CAST(sum(hit.worth) AS BIGINT) AS rank
 FROM (SELECT token_0.customer_id AS subject, max(token_0.weight * CASE WHEN (token_0.token = :term_0_low::VARCHAR COLLATE "C") THEN 2 ELSE 1 END) AS worth
 FROM customer_tokens AS token_0
@@ -7,9 +7,9 @@ FROM customer_tokens AS token_1
 WHERE token_1.org_id = :org::UUID AND token_1.token >= :term_1_low::VARCHAR COLLATE "C" AND token_1.token < :term_1_high::VARCHAR COLLATE "C" GROUP BY token_1.customer_id) AS hit GROUP BY hit.subject
 HAVING count(*) = 2),
 cut_page AS
-(SELECT customer.id, hits.rank AS key_0
-FROM customers AS customer JOIN hits ON hits.subject = customer.id
-WHERE customer.org_id = :org::UUID AND customer.archived_at IS NULL ORDER BY hits.rank DESC, customer.id DESC
+(SELECT customer_2.id, hits_2.rank AS key_0
+FROM customers AS customer_2 JOIN hits_2 ON hits_2.subject = customer_2.id
+WHERE customer_2.org_id = :org::UUID AND customer_2.archived_at IS NULL ORDER BY hits_2.rank DESC, customer_2.id DESC
 LIMIT :customers_more::BIGINT),
 cut AS MATERIALIZED
 (SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 DESC, cut_page.id DESC) AS n
@@ -18,13 +18,13 @@ customer_wide AS MATERIALIZED
 (SELECT cut.n, customer_3.id, customer_3.name
 FROM cut JOIN customers AS customer_3 ON customer_3.org_id = :org::UUID AND customer_3.id = cut.id),
 customer_rows AS
-(SELECT customer_wide.n, format('{"id":"cus_%s","name":%s}', replace(CAST(customer_wide.id AS text), '-', ''), coalesce(CAST(to_json(customer_wide.name) AS text), 'null')) AS json_0
+(SELECT customer_wide.n, format('{"id":"cus_%s","name":%s}', encode(uuid_send(customer_wide.id), 'hex'), coalesce(CAST(to_json(customer_wide.name) AS text), 'null')) AS json_0
 FROM customer_wide),
 joined AS
 (SELECT coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= :customers_size::BIGINT), '') AS list_1, CASE WHEN (max(ordered.found) > :customers_size::BIGINT) THEN 1 ELSE 0 END AS more
 FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.n AS place, count(*) OVER () AS found
 FROM customer_rows ORDER BY place) AS ordered),
-hits_2 AS
+hits AS
 (SELECT hit.subject, CAST(sum(hit.worth) AS BIGINT) AS rank
 FROM (SELECT token_0.customer_id AS subject, max(token_0.weight * CASE WHEN (token_0.token = :term_0_low::VARCHAR COLLATE "C") THEN 2 ELSE 1 END) AS worth
 FROM customer_tokens AS token_0
@@ -34,7 +34,7 @@ WHERE token_1.org_id = :org::UUID AND token_1.token >= :term_1_low::VARCHAR COLL
 HAVING count(*) = 2),
 counted AS
 (SELECT count(*) AS total
-FROM customers AS customer_2 JOIN hits_2 ON hits_2.subject = customer_2.id
-WHERE customer_2.org_id = :org::UUID AND customer_2.archived_at IS NULL)
+FROM customers AS customer JOIN hits ON hits.subject = customer.id
+WHERE customer.org_id = :org::UUID AND customer.archived_at IS NULL)
 SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS format_1
 FROM joined JOIN counted ON true) AS anon_1

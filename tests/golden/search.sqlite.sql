@@ -1,4 +1,4 @@
-WITH hits AS
+WITH hits_2 AS
 (SELECT hit.subject, CAST(sum(hit.worth) AS INTEGER) AS rank
 FROM (SELECT token_0.customer_id AS subject, max(token_0.weight * CASE WHEN (token_0.token = :term_0_low) THEN 2 ELSE 1 END) AS worth
 FROM customer_tokens AS token_0
@@ -7,9 +7,9 @@ FROM customer_tokens AS token_1
 WHERE token_1.org_id = :org AND token_1.token >= :term_1_low AND token_1.token < :term_1_high GROUP BY token_1.customer_id) AS hit GROUP BY hit.subject
 HAVING count(*) = 2),
 cut_page AS
-(SELECT customer.id, hits.rank AS key_0
-FROM customers AS customer JOIN hits ON hits.subject = customer.id
-WHERE customer.org_id = :org AND customer.archived_at IS NULL ORDER BY hits.rank DESC, customer.id DESC
+(SELECT customer_2.id, hits_2.rank AS key_0
+FROM customers AS customer_2 JOIN hits_2 ON hits_2.subject = customer_2.id
+WHERE customer_2.org_id = :org AND customer_2.archived_at IS NULL ORDER BY hits_2.rank DESC, customer_2.id DESC
 LIMIT :customers_more OFFSET 0),
 cut AS MATERIALIZED
 (SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 DESC, cut_page.id DESC) AS n
@@ -24,7 +24,7 @@ joined AS
 (SELECT coalesce(group_concat(ordered.json_0, ',') FILTER (WHERE ordered.n <= :customers_size), '') AS list_1, CASE WHEN (max(ordered.found) > :customers_size) THEN 1 ELSE 0 END AS more
 FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.n AS place, count(*) OVER () AS found
 FROM customer_rows ORDER BY place) AS ordered),
-hits_2 AS
+hits AS
 (SELECT hit.subject, CAST(sum(hit.worth) AS INTEGER) AS rank
 FROM (SELECT token_0.customer_id AS subject, max(token_0.weight * CASE WHEN (token_0.token = :term_0_low) THEN 2 ELSE 1 END) AS worth
 FROM customer_tokens AS token_0
@@ -34,7 +34,7 @@ WHERE token_1.org_id = :org AND token_1.token >= :term_1_low AND token_1.token <
 HAVING count(*) = 2),
 counted AS
 (SELECT count(*) AS total
-FROM customers AS customer_2 JOIN hits_2 ON hits_2.subject = customer_2.id
-WHERE customer_2.org_id = :org AND customer_2.archived_at IS NULL)
+FROM customers AS customer JOIN hits ON hits.subject = customer.id
+WHERE customer.org_id = :org AND customer.archived_at IS NULL)
 SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS format_1
 FROM joined JOIN counted ON 1 = 1) AS anon_1

@@ -12,19 +12,15 @@ customer_wide AS MATERIALIZED
 (SELECT customer_2.id
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id),
 cut_2 AS MATERIALIZED
-(SELECT customer_wide.id AS parent, cut_2_page.id, row_number() OVER (PARTITION BY customer_wide.id ORDER BY cut_2_page.key_0 DESC, cut_2_page.id DESC) AS n
-FROM customer_wide JOIN LATERAL (SELECT touchpoint.id, touchpoint.occurred_at AS key_0
+(SELECT customer_wide.id AS parent, cut_2_page.id, row_number() OVER (PARTITION BY customer_wide.id ORDER BY cut_2_page.key_0 DESC, cut_2_page.id DESC) AS n, cut_2_page.kind, cut_2_page.occurred_at, cut_2_page.subject
+FROM customer_wide JOIN LATERAL (SELECT touchpoint.id, touchpoint.occurred_at AS key_0, touchpoint.kind, touchpoint.occurred_at, touchpoint.subject
 FROM touchpoints AS touchpoint
 WHERE touchpoint.org_id = :org::UUID AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq::VARCHAR COLLATE "C" AND touchpoint.customer_id = customer_wide.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
 LIMIT :customer_touchpoints_more::BIGINT) AS cut_2_page ON true),
-touchpoint_wide AS MATERIALIZED
-(SELECT cut_2.parent, cut_2.n, touchpoint_2.id, touchpoint_2.kind, touchpoint_2.occurred_at, touchpoint_2.subject
-FROM cut_2 JOIN touchpoints AS touchpoint_2 ON touchpoint_2.org_id = :org::UUID AND touchpoint_2.id = cut_2.id
-WHERE touchpoint_2.retracted_at IS NULL),
 touchpoint_rows AS
-(SELECT touchpoint_wide.parent, touchpoint_wide.n, format('{"id":"tou_%s","kind":"%s","occurredAt":"%s","subject":%s}', replace(CAST(touchpoint_wide.id AS text), '-', ''), touchpoint_wide.kind, to_char(touchpoint_wide.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), coalesce(CAST(to_json(touchpoint_wide.subject) AS text), 'null')) AS json_0, encode(convert_to((format('["7b687980",null,"%s","%s"]', to_char(touchpoint_wide.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), replace(CAST(touchpoint_wide.id AS text), '-', ''))), 'UTF8'), 'hex') AS cursor
-FROM touchpoint_wide),
-joined AS
+(SELECT cut_2.parent, cut_2.n, format('{"id":"tou_%s","kind":"%s","occurredAt":"%s","subject":%s}', encode(uuid_send(cut_2.id), 'hex'), cut_2.kind, to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), coalesce(CAST(to_json(cut_2.subject) AS text), 'null')) AS json_0, encode(convert_to((format('["7b687980",null,"%s","%s"]', to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), encode(uuid_send(cut_2.id), 'hex'))), 'UTF8'), 'hex') AS cursor
+FROM cut_2),
+joined AS MATERIALIZED
 (SELECT ordered.parent, coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= :customer_touchpoints_size::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > :customer_touchpoints_size::BIGINT) THEN 1 ELSE 0 END AS more, max(ordered.cursor) FILTER (WHERE ordered.n = 1) AS near, max(ordered.cursor) FILTER (WHERE ordered.n = least(ordered.found, :customer_touchpoints_size::BIGINT)) AS far
 FROM (SELECT touchpoint_rows.parent, touchpoint_rows.n, touchpoint_rows.json_0, touchpoint_rows.cursor, touchpoint_rows.n AS place, count(*) OVER (PARTITION BY touchpoint_rows.parent) AS found
 FROM touchpoint_rows ORDER BY touchpoint_rows.parent, place) AS ordered GROUP BY ordered.parent),
