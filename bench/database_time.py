@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import restore
@@ -39,7 +38,6 @@ class Cost:
 
 def costs(loaded: Loaded, names: list[str], questions: list[str], postgres: Postgres | None) -> list[Cost]:
     """What each of these questions costs, asked of each of these servers."""
-    began = datetime.now(UTC)
     asked = [question for question in QUESTIONS if question in questions]
     found = []
     with (
@@ -51,7 +49,7 @@ def costs(loaded: Loaded, names: list[str], questions: list[str], postgres: Post
                 ms = _cost(server, question, loaded, taken)
                 found.append(Cost(loaded.dialect, loaded.size, server.name, question, round(ms, 3)))
     if WRITES.intersection(asked):
-        restore.undo(loaded.url, began)
+        restore.undo(loaded.url, loaded.shop.today)
     return found
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A database that is ready to be asked. `today`: the end of the story that it holds."""
+    """A database to be asked. `today`: the end of the story that it holds; `ready`: its facts are made as well."""
 
     dialect: str
     size: int
@@ -42,6 +42,7 @@ class Loaded:
     today: str
     print: str
     seconds: float
+    ready: bool
 
     @property
     def shop(self) -> Shop:
@@ -51,15 +52,38 @@ class Loaded:
 def load(dialect: str, size: int, postgres: Postgres | None, say: Say) -> Loaded:
     """The database of that size: found as it was left, or made."""
     note = cache_folder() / f"{dialect}-{size}.json"
-    if note.exists():
-        found = Loaded(**json.loads(note.read_text()))
-        there = postgres.has(_name(size)) if postgres else _file(size).exists()
-        if found.print == _fingerprint() and there:
-            # What is judged of a customer may have run out since.
-            settle(found.url)
-            return found
-        note.unlink()
+    made = _found(note, postgres, size)
+    if made and made.ready:
+        # What is judged of a customer may have run out since.
+        settle(made.url)
+        return made
+    say(f"{dialect} {size:,}:")
     began = time.perf_counter()
+    if made is None:
+        made = _filled(dialect, size, postgres, say)
+        _keep(note, made)
+    _settle(made.url, say)
+    made = replace(made, seconds=round(made.seconds + time.perf_counter() - began, 1), ready=True)
+    _keep(note, made)
+    say(f"  in all {made.seconds:.0f} s")
+    return made
+
+
+def _found(note: Path, postgres: Postgres | None, size: int) -> Loaded | None:
+    """What is there of it; nothing when the tables or the rows were others."""
+    if not note.exists():
+        return None
+    found = json.loads(note.read_text())
+    there = postgres.has(_name(size)) if postgres else _file(size).exists()
+    return Loaded(**found) if found["print"] == _fingerprint() and there else None
+
+
+def _keep(note: Path, made: Loaded) -> None:
+    note.write_text(json.dumps(asdict(made), indent=1))
+
+
+def _filled(dialect: str, size: int, postgres: Postgres | None, say: Say) -> Loaded:
+    """A new database with all of its rows, and no facts yet."""
     today = _today(size)
     if postgres:
         url = postgres.url(_name(size))
@@ -73,12 +97,7 @@ def load(dialect: str, size: int, postgres: Postgres | None, say: Say) -> Loaded
     guanxi(url, "migrate")
     key = _organise(url, today)
     (_copy if postgres else _insert)(url, Shop(size, today), say)
-    _settle(url, say)
-    seconds = round(time.perf_counter() - began, 1)
-    made = Loaded(dialect, size, url, key, today.isoformat(), _fingerprint(), seconds)
-    note.write_text(json.dumps(asdict(made), indent=1))
-    say(f"{dialect} {size:,}: loaded in {seconds:.0f} s")
-    return made
+    return Loaded(dialect, size, url, key, today.isoformat(), _fingerprint(), 0.0, False)
 
 
 def guanxi(url: str, *command: str) -> str:

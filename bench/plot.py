@@ -6,8 +6,8 @@ from html import escape
 
 from bench.database_time import Cost
 
-WIDTH, HEIGHT, TOP, BOTTOM, LEFT, GAP = 860, 400, 64, 66, 58, 66
-PANEL = (WIDTH - LEFT - GAP - 96) / 2
+WIDTH, HEIGHT, TOP, BOTTOM, LEFT, GAP, RIGHT = 960, 420, 84, 66, 58, 124, 84
+PANEL = (WIDTH - LEFT - GAP - RIGHT) / 2
 NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
 COLOURS = {"Q1": 1, "Q2": 2, "Q4": 3, "Q5": 4, "M1": 5}
 TOLD = {
@@ -20,6 +20,7 @@ TOLD = {
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #3d4451 }
   .title { font-size: 15px; font-weight: 600; fill: #14181f }
+  .panel { font-weight: 600 }
   .quiet { fill: #6b7280 }
   .grid { stroke: #d9dde3; stroke-width: 1 }
   .line { fill: none; stroke-width: 2.2; stroke-linejoin: round }
@@ -58,7 +59,7 @@ def growth(costs: Sequence[Cost], date: str) -> str:
     ]
     for number, dialect in enumerate(name for name in NAMES if any(cost.dialect == name for cost in costs)):
         start = LEFT + number * (PANEL + GAP)
-        parts.append(f'<text class="title" x="{start:.0f}" y="{TOP - 6}" font-size="13">{NAMES[dialect]}</text>')
+        parts.append(f'<text class="panel" x="{start:.0f}" y="{TOP - 12}">{NAMES[dialect]}</text>')
         for power in range(low, high + 1):
             at = y(10**power)
             parts.append(f'<line class="grid" x1="{start:.0f}" x2="{start + PANEL:.0f}" y1="{at:.1f}" y2="{at:.1f}"/>')
@@ -84,7 +85,7 @@ def growth(costs: Sequence[Cost], date: str) -> str:
                 parts.append(f'<polyline class="{kind} c{colour}" points="{shape}"/>')
                 if server == "guanxi":
                     parts += [f'<circle class="d{colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.2"/>' for a, b in points]
-                    ends.append((points[-1][1], f"{question} {mine[-1][1]:.2g}"))
+                    ends.append((points[-1][1], f"{question}  {_number(mine[-1][1])}"))
         parts += _labels(ends, start + PANEL + 4)
     parts += _legend()
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -94,9 +95,14 @@ def _is(cost: Cost, dialect: str, server: str, question: str) -> bool:
     return (cost.dialect, cost.server, cost.question) == (dialect, server, question)
 
 
+def _number(ms: float) -> str:
+    return f"{ms:.0f}" if ms >= 10 else f"{ms:.2g}"
+
+
 def _labels(ends: list[tuple[float, str]], at: float) -> list[str]:
     """What the last point of each line is, none over another."""
-    made, last = [], -math.inf
+    made: list[str] = []
+    last = -math.inf
     for height, text in sorted(ends):
         last = max(height, last + 14)
         made.append(f'<text x="{at:.0f}" y="{last + 4:.1f}">{escape(text)}</text>')

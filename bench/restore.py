@@ -28,8 +28,11 @@ def undo(url: str, began: datetime) -> int:
         org = organization(session, ORG)
     assert org is not None
     recent = Touchpoint.org_id == ORG, Touchpoint.recorded_at >= began
+    with Session(engine.execution_options(reading=True)) as session:
+        removed = session.execute(select(func.count()).where(*recent)).scalar_one()
+    if not removed:
+        return 0
     with work(engine, operator(org), began) as each:
-        removed = each.session.execute(select(func.count()).where(*recent)).scalar_one()
         touched = each.session.scalars(select(Touchpoint.customer_id).where(*recent).distinct()).all()
         each.session.execute(delete(Touchpoint).where(*recent), execution_options={"synchronize_session": False})
         trail = AuditEntry.org_id == ORG, AuditEntry.event == "touchpoint.recorded"
