@@ -112,7 +112,7 @@ class Compiler:
         made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
         if not nested:
             return made.cte(statement.name("joined"))
-        # Made once: a planner that expects one parent would make the texts anew for each, and so down through all levels.
+        # Made once: a planner that expects one parent would make the texts anew for each, down through all levels.
         return fenced(made.group_by(o.parent), statement.name("joined"))
 
     def _connection_field(

@@ -23,7 +23,7 @@ from app.query.compile import Compiler, Needs
 from app.query.fact import constant
 from app.query.flow import Statement, in_force, read, typed
 from app.query.lists import JsonList
-from app.query.question import Connection, Groups, Listing, Lookup, Nodes, Question, Scenario
+from app.query.question import Compare, Connection, Groups, Listing, Lookup, Nodes, Question, Scenario
 from app.query.shape import Shape
 from app.query.where import nodes_of, passes
 
@@ -162,19 +162,14 @@ class World:
         statement, shape = compiler.statement, self.shapes[question.shape]
         rows = read(statement, shape, nodes_of(question.where))
         tests = [*rows.tests, passes(statement, shape, rows, question.where)]
-        found = (
-            select(rows["id"].label("id"))
-            .select_from(rows.source)
-            .where(*tests)
-            .limit(constant(2))
-            .cte(statement.name("found"))
-        )
-        # Several are as good as none: nobody is to be taken for somebody else.
-        only = (
-            select(found.c.id)
-            .where(select(func.count()).select_from(found).scalar_subquery() == constant(1))
-            .cte(statement.name("cut"))
-        )
+        found = select(rows["id"].label("id")).select_from(rows.source).where(*tests)
+        if isinstance(question.where, Compare) and (question.where.node, question.where.op) == ("id", "eq"):
+            only = found.cte(statement.name("cut"))
+        else:
+            # Several are as good as none: nobody is to be taken for somebody else.
+            two = found.limit(constant(2)).cte(statement.name("found"))
+            count = select(func.count()).select_from(two).scalar_subquery()
+            only = select(two.c.id).where(count == constant(1)).cte(statement.name("cut"))
         row = compiler.level(shape, only, [question.fields], {}, None)
         return select(row.c.json_0).scalar_subquery()
 

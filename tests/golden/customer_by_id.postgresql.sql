@@ -1,13 +1,7 @@
-WITH found AS
+WITH cut AS
 (SELECT customer.id
 FROM customers AS customer
-WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID
-LIMIT 2),
-cut AS
-(SELECT found.id
-FROM found
-WHERE (SELECT count(*) AS count_1
-FROM found) = 1),
+WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID),
 k AS MATERIALIZED
 (SELECT customer_2.email, customer_facts.gross_minor, customer_2.id, customer_facts.kept_orders, customer_2.name, customer_facts.refunded_minor
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org::UUID AND customer_facts.customer_id = customer_2.id),

@@ -1,13 +1,7 @@
-WITH found AS
+WITH cut AS
 (SELECT customer.id
 FROM customers AS customer
-WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID
-LIMIT 2),
-cut AS
-(SELECT found.id
-FROM found
-WHERE (SELECT count(*) AS count_1
-FROM found) = 1),
+WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID),
 customer_wide AS MATERIALIZED
 (SELECT customer_2.id
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id),

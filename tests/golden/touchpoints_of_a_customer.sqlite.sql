@@ -1,13 +1,7 @@
-WITH found AS
+WITH cut AS
 (SELECT customer.id
 FROM customers AS customer
-WHERE customer.org_id = :org AND customer.id = :by_id
-LIMIT 2 OFFSET 0),
-cut AS
-(SELECT found.id
-FROM found
-WHERE (SELECT count(*) AS count_1
-FROM found) = 1),
+WHERE customer.org_id = :org AND customer.id = :by_id),
 customer_wide AS MATERIALIZED
 (SELECT customer_2.id
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org AND customer_2.id = cut.id),
