@@ -24,7 +24,8 @@ from schema.plan import Planner
 
 @dataclass
 class Asked:
-    """One request. `set_clock`: its clock came with it, and may lie before what has happened since."""
+    """One request. `set_clock`: its clock came with it, and may lie before what has happened since. `done`: by response
+    key, the results of mutation fields that were made already, or what went wrong with them."""
 
     engine: Engine
     reader: Reader
@@ -34,6 +35,7 @@ class Asked:
     idempotency_key: str | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
     loader: DataLoader[Any, Any] | None = None
+    done: dict[str, Any] = field(default_factory=dict)
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> Any:
         """The answer, as plain dictionaries and lists."""

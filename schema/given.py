@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from decimal import Decimal as Exactly
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, get_nullable_type
@@ -205,8 +206,8 @@ def plain(type_: Any, value: Any) -> Any:
     if isinstance(type_, GraphQLList):
         return [plain(type_.of_type, each) for each in value]
     if isinstance(type_, GraphQLInputObjectType):
-        named = {field.out_name or name: (name, field) for name, field in type_.fields.items()}
-        return {snake(named[key][0]): plain(named[key][1].type, each) for key, each in value.items()}
+        named = _fields_of(type_)
+        return {named[key][0]: plain(named[key][1], each) for key, each in value.items()}
     if isinstance(type_, GraphQLEnumType) and isinstance(value, Enum):
         return value.name
     if isinstance(type_, GraphQLNonNull):
@@ -214,5 +215,12 @@ def plain(type_: Any, value: Any) -> Any:
     return value
 
 
+@cache
+def _fields_of(type_: GraphQLInputObjectType) -> dict[str, tuple[str, Any]]:
+    """The name of each field in snake case, and its type, by the name under which it was coerced."""
+    return {field.out_name or name: (snake(name), field.type) for name, field in type_.fields.items()}
+
+
+@cache
 def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -6,10 +6,10 @@ graphql-core completing what Python computes.
 """
 
 import re
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from random import getrandbits
 from typing import Any, Protocol
 
 import orjson
@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from app.platform.access import Caller
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
-from schema import bounds, lane
+from schema import bounds, lane, written
 from schema.answer import MOST_ERRORS, formatted, told
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
@@ -69,7 +69,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         given_id = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else uuid.uuid4().hex
+        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else f"{getrandbits(128):032x}"
         as_graphql = wants_graphql(headers)
         status, lane_name, body, more = await self._answered(scope, headers, receive, as_graphql)
         if isinstance(body, dict):
@@ -138,7 +138,12 @@ class Endpoint:
                 body = await lane.answer(self._reader, operation, variables, caller, now, past)
                 if body is not None:
                     return "sql", body
-            _refuse_arguments(operation, variables, caller, now)
+            else:
+                body = await written.answer(asked, operation, variables)
+                if body is not None:
+                    return "sql", body
+            if not asked.done:
+                _refuse_arguments(operation, variables, caller, now)
         return "core", await _completed(found, given, asked)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller:

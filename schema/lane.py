@@ -127,18 +127,18 @@ def _plan_of(operation: Operation, variables: Any) -> Plan:
     plans = operation.plans
     names = plans.get("names")
     if names is None:
-        names = plans["names"] = _switches([operation.node, *operation.fragments.values()])
-    switches = tuple([variables.coerced.get(name) for name in names])
-    plan: Plan | None = plans.get(switches)
+        names = plans["names"] = switches([operation.node, *operation.fragments.values()])
+    values = tuple([variables.coerced.get(name) for name in names])
+    plan: Plan | None = plans.get(values)
     if plan is None:
         if len(plans) > MOST_PLANS:
             plans.clear()
             plans["names"] = names
-        plan = plans[switches] = _plan(operation, variables)
+        plan = plans[values] = _plan(operation, variables)
     return plan
 
 
-def _switches(nodes: Iterable[Node]) -> tuple[str, ...]:
+def switches(nodes: Iterable[Node]) -> tuple[str, ...]:
     """The variables on which @skip and @include hang."""
     found: list[Node] = []
     waiting: list[Any] = list(nodes)

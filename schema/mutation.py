@@ -3,15 +3,12 @@
 An action answers with ids, outcome and counts; what stands behind an id is read back like any other row. A refused field undoes only itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import strawberry
-from graphql import (
-    FieldNode,
-    GraphQLError,
-)
+from graphql import FieldNode, GraphQLError, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import get_argument_values, get_directive_values
 from strawberry.directive import DirectiveLocation
 
@@ -50,12 +47,21 @@ class _Aborted(Exception):
 @dataclass(frozen=True)
 class Mutated:
     """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key; `light`: of
-    one small record, that may be carried out in memory first (app/platform/foreseen.py)."""
+    one small record, that may be carried out in memory first (app/platform/foreseen.py); `rows`: what its payload reads back, by name."""
 
     action: Action
     scope: str = "write"
     needs_key: Callable[[Any], bool] = lambda _: False
     light: bool = False
+    rows: frozenset[str] = frozenset()
+    even_hidden: bool = False
+
+
+def mutated_of(graphql_field: Any) -> Mutated | None:
+    """How a field of the finished schema works, if it is a mutation."""
+    definition = graphql_field.extensions.get("strawberry-definition")
+    found: Mutated | None = definition.metadata.get("mutated") if definition is not None else None
+    return found
 
 
 async def perform(request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
@@ -93,16 +99,22 @@ def mutation(
     light: bool = False,
 ) -> Any:
     """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
-    mutated = Mutated(action, needs_key=needs_key or (lambda _: False), light=light)
+    rows, even_hidden = payload_type.reads_back  # type: ignore[attr-defined]
+    mutated = Mutated(action, "write", needs_key or (lambda _: False), light, rows, even_hidden)
 
     async def resolve(info: strawberry.Info, **_: Any) -> Any:
         request = asked(info)
         request.caller.require(mutated.scope)
         raw = info._raw_info
+        done = request.done.pop(str(raw.path.key), None)
+        if isinstance(done, Exception):
+            raise done
+        if done is not None:
+            return done
         definition = raw.parent_type.fields[raw.field_name]
         arguments = get_argument_values(definition, raw.field_nodes[0], raw.variable_values)
         given = plain(definition.args["input"].type, arguments["input"])
-        key = _key(request, info)
+        key = idempotency_key(request, raw.schema, raw.operation, raw.field_nodes, raw.variable_values)
         if key is None and mutated.needs_key(given):
             message = "Give an idempotency key (@idempotent or the Idempotency-Key header) or an externalRef: a retry could do it twice."
             return {
@@ -115,21 +127,27 @@ def mutation(
     return strawberry.field(
         resolver=asking(payload_type, {"input": (input_type, REQUIRED, "What to do.")}, resolve),
         description=description,
+        metadata={"mutated": mutated},
     )
 
 
-def _key(request: Asked, info: strawberry.Info) -> str | None:
-    """The idempotency key of this field: its directive's, or the header's when it is the only one."""
-    raw = info._raw_info
-    directive: Any = raw.schema.get_directive("idempotent")
-    for node in raw.field_nodes:
-        found = get_directive_values(directive, node, raw.variable_values)
+def idempotency_key(
+    request: Asked,
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    nodes: Sequence[FieldNode],
+    variables: Any,
+) -> str | None:
+    """The idempotency key of a field: its directive's, or the header's when it is the only one."""
+    directive: Any = schema.get_directive("idempotent")
+    for node in nodes:
+        found = get_directive_values(directive, node, variables)
         if found:
             key: str = found["key"]
             return key
     if request.idempotency_key is not None:
-        fields = [node for node in raw.operation.selection_set.selections if isinstance(node, FieldNode)]
-        if len(fields) != 1 or len(fields) != len(raw.operation.selection_set.selections):
+        fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
+        if len(fields) != 1 or len(fields) != len(operation.selection_set.selections):
             raise GraphQLError(
                 "The Idempotency-Key header goes with a document of one mutation field; use @idempotent on each.",
                 extensions={"code": "BAD_USER_INPUT"},
@@ -170,6 +188,7 @@ def payload(
     body["user_errors"] = strawberry.field(resolver=_problems, description="What to mend; empty when it was done.")
     if not name.endswith("Row"):
         body["query"] = strawberry.field(resolver=_query, description="Whatever else is to be read in the same trip.")
+    body["reads_back"] = (frozenset(rows), even_hidden)
     return strawberry.type(type(name, (), {**body, "__annotations__": annotations}), description=description)
 
 

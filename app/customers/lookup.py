@@ -1,6 +1,7 @@
 """Finding the customer that is meant, and locking it: two writers of one customer come one after the other."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -44,19 +45,14 @@ def find(work: Work, lookup: Lookup, *path: str | int, lock: bool = True) -> Cus
 def find_many(work: Work, lookups: Sequence[tuple[Lookup, Path]]) -> list[UUID | Problem]:
     """For each lookup, in a few statements for all: the customer's id, or what is wrong. Those found are locked."""
     asked = [_normal(lookup) for lookup, _ in lookups]
-
-    def values(kind: str) -> set[Any]:
-        return {value for its_kind, value in asked if its_kind == kind and value is not None}
-
-    answers: dict[str, Mapping[Any, UUID | Code]] = {
-        "id": _existing(work, values("id")),
-        "external_ref": holders(work, values("external_ref")),
-        "email": _owners(work, Customer.email, values("email")),
-        "phone": _owners(work, Customer.phone, values("phone")),
-    }
+    values: dict[str, set[Any]] = {}
+    for kind, value in asked:
+        if value is not None:
+            values.setdefault(kind, set()).add(value)
+    answers = {kind: _FINDING[kind](work, some) for kind, some in values.items()}
     found: list[UUID | Problem] = []
     for (kind, value), (_, path) in zip(asked, lookups, strict=True):
-        answer = answers[kind].get(value, Code.NOT_FOUND)
+        answer = answers[kind].get(value, Code.NOT_FOUND) if kind in answers else Code.NOT_FOUND
         found.append(answer if isinstance(answer, UUID) else _problem(answer, *path))
     lock(work, {key for key in found if isinstance(key, UUID)})
     return found
@@ -120,7 +116,7 @@ def _existing(work: Work, keys: Collection[UUID]) -> dict[UUID, UUID]:
     return found
 
 
-def _owners(work: Work, column: InstrumentedAttribute[Any], values: Collection[str]) -> dict[str, UUID | Code]:
+def _owners(column: InstrumentedAttribute[Any], work: Work, values: Collection[str]) -> dict[str, UUID | Code]:
     """Who has each of these emails or phones: the one live customer, or AMBIGUOUS."""
     found: dict[str, UUID | Code] = {}
     for some in chunks(sorted(values)):
@@ -132,6 +128,14 @@ def _owners(work: Work, column: InstrumentedAttribute[Any], values: Collection[s
         alone = Customer.org_id == work.org.id, Customer.archived_at.is_(None), column.in_(set(some) - shared)
         found.update((value, key) for value, key in work.session.execute(select(column, Customer.id).where(*alone)))
     return found
+
+
+_FINDING: dict[str, Callable[[Work, Collection[Any]], Mapping[Any, UUID | Code]]] = {
+    "id": _existing,
+    "external_ref": holders,
+    "email": partial(_owners, Customer.email),
+    "phone": partial(_owners, Customer.phone),
+}
 
 
 def _problem(code: Code, *path: str | int) -> Problem:

@@ -36,9 +36,13 @@ class Reader:
         self._dialect = make_url(url).get_backend_name()
         self._driver: Driver = PostgreSQL(url) if self._dialect == "postgresql" else SQLite(url)
 
+    def known(self, question: Question) -> Prepared | None:
+        """The statement of a question that was asked before."""
+        return self.world.known(question, self._dialect)
+
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
         """The answer as JSON: `null` where there is none."""
-        prepared = self.world.known(question, self._dialect)
+        prepared = self.known(question)
         if prepared is None:
             prepared = await run_sync(self.world.prepared, question, self._dialect)
         for watcher in watchers:

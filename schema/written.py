@@ -1,0 +1,177 @@
+"""The byte lane of changes: what a mutation answers is told without completing it field by field.
+
+The change itself is made as ever (mutation.py). If nothing was refused, what stands behind an id is read back through
+the planner, together with what others read back at the same moment, and sent as it comes; an id alone is known. Of
+anything else the result is left with the request, and graphql-core completes it: nothing is done a second time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from anyio.to_thread import run_sync
+from graphql import GraphQLError, GraphQLObjectType, get_named_type
+
+from app.platform.ids import PublicId
+from app.platform.refusals import BadInput
+from app.query import question as q
+from app.query.fetch import NOTHING
+from schema.context import Asked
+from schema.documents import Operation
+from schema.fields import Entity
+from schema.given import plain, snake
+from schema.lane import MOST_PLANS, switches
+from schema.mutation import Mutated, idempotency_key, mutated_of, perform
+from schema.plan import NoSource, Planner, Walk, python_class
+from schema.schema import graphql_schema
+from schema.selection import Selected, Selections
+from schema.together import together
+
+MUTATION: Any = graphql_schema.mutation_type
+
+
+@dataclass
+class Row:
+    """A row that the payload shows. `known`: the response keys of its id and __typename, when it shows no more."""
+
+    name: str
+    selected: Selected
+    of: GraphQLObjectType
+    known: Mapping[str, str] | None
+
+
+@dataclass
+class Plan:
+    """One mutation field, and the parts of its payload: text that is always the same, values of the result by name, and
+    rows."""
+
+    selected: Selected
+    mutated: Mutated
+    parts: list[tuple[bytes, bytes | str | Row]]
+    memory: dict[str, Walk] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [part for _, part in self.parts if isinstance(part, Row)]
+
+
+async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | None:
+    """The whole body; None when graphql-core is to answer, with what `asked.done` holds if anything was done."""
+    plan = _plan_of(operation, variables)
+    if plan is None or plan.mutated.scope not in asked.caller.scopes:
+        return None
+    planner = Planner(graphql_schema, operation.fragments, variables, asked.caller, asked.now, memory=plan.memory)
+    name, key = plan.selected.name, plan.selected.key
+    try:
+        given = plain(MUTATION.fields[name].args["input"].type, planner.arguments(MUTATION, plan.selected)["input"])
+        once = idempotency_key(asked, graphql_schema, operation.node, plan.selected.nodes, variables)
+        # Before anything is done: nothing is done for a caller whose answer could not be told.
+        items = {row.name: _items(planner, row) for row in plan.rows}
+    except (BadInput, GraphQLError, NoSource):
+        return None
+    if once is None and plan.mutated.needs_key(given):
+        return None
+    try:
+        result = asked.done[key] = await perform(asked, name, plan.mutated, given, once)
+    except Exception as failure:  # noqa: BLE001 - told where failures are told
+        asked.done[key] = failure
+        return None
+    if result.get("user_errors"):
+        return None
+    try:
+        told = await _told(asked, planner, plan, items, result)
+    except Exception:  # noqa: BLE001 - it is done; graphql-core reads again, and says what fails
+        return None
+    more = b',"extensions":' + orjson.dumps(asked.extensions) if asked.extensions else b""
+    return b'{"data":{' + orjson.dumps(key) + b":{" + told + b"}}" + more + b"}"
+
+
+async def _told(
+    asked: Asked, planner: Planner, plan: Plan, items: Mapping[str, q.Items], result: Mapping[str, Any]
+) -> bytes:
+    # What is as it was written just now. A set clock may lie before it, and of a repeat it may be gone since.
+    sure = not asked.set_clock and "idempotency" not in asked.extensions
+    planner.past = asked.set_clock and bool(plan.rows) and await run_sync(asked.something_later)
+    told = []
+    for prefix, part in plan.parts:
+        if isinstance(part, bytes):
+            value = part
+        elif isinstance(part, str):
+            value = orjson.dumps(result[part])
+        elif result.get(part.name) is None:
+            value = NOTHING
+        elif part.known is not None and sure:
+            shown = {"id": result[part.name], "__typename": part.of.name}
+            value = orjson.dumps({key: shown[name] for key, name in part.known.items()})
+        else:
+            value = await _read(asked, planner, plan, part, items[part.name], result[part.name])
+        told.append(prefix + value)
+    return b",".join(told)
+
+
+async def _read(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Items, named: str) -> bytes:
+    public = PublicId.parse(named)
+    if public is None:
+        raise TypeError("An action answers with public ids.")
+    entity: Entity = python_class(row.of).entity
+    question = q.Nodes(((entity.shape.name, items),), planner.clock, plan.mutated.even_hidden)
+    return await together(asked.reader, question, entity.shape.name, public.key, planner.values.given)
+
+
+def _items(planner: Planner, row: Row) -> q.Items:
+    path = f"node_{row.name}"
+    return planner.walked(path, lambda: planner.items(row.of, row.selected.nodes, path))
+
+
+# ------------------------------------------------------------------ plans
+
+
+def _plan_of(operation: Operation, variables: Any) -> Plan | None:
+    plans = operation.plans
+    names = plans.get("names")
+    if names is None:
+        names = plans["names"] = switches([operation.node, *operation.fragments.values()])
+    values = tuple([variables.coerced.get(name) for name in names])
+    if values not in plans:
+        if len(plans) > MOST_PLANS:
+            plans.clear()
+            plans["names"] = names
+        plans[values] = _plan(operation, variables)
+    plan: Plan | None = plans[values]
+    return plan
+
+
+def _plan(operation: Operation, variables: Any) -> Plan | None:
+    """None for what is not for this lane: several fields, or a part of the payload that Python computes."""
+    selections = Selections(graphql_schema, operation.fragments, variables)
+    fields = selections.below([operation.node], MUTATION)
+    known = len(fields) == 1 and not fields[0].name.startswith("__")
+    mutated = mutated_of(MUTATION.fields[fields[0].name]) if known else None
+    if mutated is None:
+        return None
+    of: Any = get_named_type(MUTATION.fields[fields[0].name].type)
+    parts: list[tuple[bytes, bytes | str | Row]] = []
+    for selected in selections.below(fields[0].nodes, of):
+        part = _part(selections, mutated, of, selected)
+        if part is None:
+            return None
+        parts.append((orjson.dumps(selected.key) + b":", part))
+    return Plan(fields[0], mutated, parts)
+
+
+def _part(
+    selections: Selections, mutated: Mutated, of: GraphQLObjectType, selected: Selected
+) -> bytes | str | Row | None:
+    name = snake(selected.name)
+    if selected.name == "__typename":
+        return orjson.dumps(of.name)
+    if name == "user_errors":
+        return b"[]"
+    inner: Any = get_named_type(of.fields[selected.name].type)
+    if name not in mutated.rows:
+        return None if isinstance(inner, GraphQLObjectType) else name
+    if not hasattr(python_class(inner), "entity"):
+        return None
+    shown = {each.key: each.name for each in selections.below(selected.nodes, inner)}
+    return Row(name, selected, inner, shown if set(shown.values()) <= {"id", "__typename"} else None)
