@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import and_, case
 
+import app.touchpoints.facts  # noqa: F401 - what the rules below rest on
 from app.customers.measures import customers
 from app.query.fact import constant
 from app.query.kind import Exact, Fixed, Flag, Whole
