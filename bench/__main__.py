@@ -68,7 +68,7 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
                 say("\n" + report.plain(table))
             say("")
         names = [name for name in ("guanxi", "floor") if name in options.servers]
-        spent.add(costs(base, names, options.questions, on))
+        spent.add(costs(base, names, options.questions, on, say))
     table = report.cost_table(spent.costs)
     say("\n" + report.plain(table))
     sections.insert(0, (report.GROWTH_TITLE, f"![Growth](growth.svg)\n\n{report.markdown(table)}"))
