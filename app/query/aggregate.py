@@ -50,7 +50,9 @@ def groups(statement: Statement, question: Groups, shape: Shape) -> Expression:
 
 
 def _grouped(statement: Statement, question: Groups, shape: Shape, nodes: list[str]) -> Select[Any]:
-    rows = read(statement, shape, {*question.keys, *nodes, *nodes_of(question.where)})
+    asked = {*question.keys, *nodes, *nodes_of(question.where)}
+    rows = shape.standing.rows(statement, asked, question.where) if shape.standing else None
+    rows = rows or read(statement, shape, asked)
     tests = list(rows.tests)
     if question.where is not None:
         tests.append(passes(statement, shape, rows, question.where))

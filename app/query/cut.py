@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import CTE, Alias, ColumnElement, FromClause, Select, func, lateral, literal_column, select, true
 
 from app.query.fact import constant
-from app.query.flow import ROW, Statement, column_of, fenced, read
+from app.query.flow import ROW, Reading, Statement, column_of, fenced, read
 from app.query.page import SEARCH_RANK, beyond, ordering
 from app.query.question import Many, Page
 from app.query.shape import Shape
@@ -44,13 +44,7 @@ def cut(
         place = func.row_number().over(order_by=_again(shape, page, page_rows))
         return fenced(select(page_rows.c.id, place.label("n")), name)
     order = [key.node for key in page.order]
-    rows = read(
-        statement,
-        shape,
-        nodes_of(many.where) | set(order) | ({many.relation.child} if many.relation else set()) | brings,
-        only=many.relation.only if many.relation else None,
-        extra=search(statement, shape, page),
-    )
+    rows = _rows(statement, many, shape, set(order) | brings)
     also = sorted(brings - {"id"})
     keys = [rows[node] for node in order]
     tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
@@ -93,6 +87,22 @@ def cut(
     return fenced(listed_rows.select_from(parents.join(each_key, true())), name)
 
 
+def _rows(statement: Statement, many: Many, shape: Shape, nodes: set[str]) -> Reading:
+    """The rows of which some pass the tests, with these nodes and those that tests name."""
+    relation, nodes = many.relation, nodes | nodes_of(many.where)
+    if shape.standing and relation is None and many.page.search is None:
+        found = shape.standing.rows(statement, nodes, many.where)
+        if found is not None:
+            return found
+    return read(
+        statement,
+        shape,
+        nodes | ({relation.child} if relation else set()),
+        only=relation.only if relation else None,
+        extra=search(statement, shape, many.page),
+    )
+
+
 def _again(shape: Shape, page: Page, rows: Any) -> list[Any]:
     return ordering(shape, page, [rows.c[f"key_{n}"] for n in range(len(page.order))], rows.c.id)
 
@@ -115,13 +125,7 @@ def counted(statement: Statement, many: Many, shape: Shape, parents: FromClause 
     standing = shape.standing.counted(statement, many) if shape.standing and parents is None else None
     if standing is not None:
         return standing.cte(statement.name("counted"))
-    rows = read(
-        statement,
-        shape,
-        nodes_of(many.where) | ({relation.child} if relation else set()),
-        only=relation.only if relation else None,
-        extra=search(statement, shape, many.page),
-    )
+    rows = _rows(statement, many, shape, set())
     tests = list(rows.tests)
     if many.where is not None:
         tests.append(passes(statement, shape, rows, many.where))

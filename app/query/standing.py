@@ -17,7 +17,8 @@ and an organisation that is settled now and then has few open rows. `stage = LOY
 
 and a count by stage the sums over all judged rows, less what the open ones add to these sums, plus what they are
 judged to be today. One statement sees one state of the data, so both are exact, at any T. A standing is an index, and
-never an answer: the rows of a page are judged again to be shown.
+never an answer: the rows of a page are judged again to be shown. Where everyone must be judged for something else (the
+next action, say), the stage and score of settled rows are taken from what is kept, and their profiles left alone.
 
 Ranges have both ends: PostgreSQL, which does not know the values yet when it plans, takes one without an end for a
 third of the table, and reads it all.
@@ -35,21 +36,21 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
-    and_,
-    case,
     func,
+    null,
     select,
-    tuple_,
     union_all,
 )
 
 from app.query import sql
 from app.query.fact import FAR, OPEN, constant
-from app.query.flow import Reading, Statement, fenced, read
+from app.query.flow import Reading, Statement, column_of, fenced, in_layers, read
+from app.query.graph import Graph
 from app.query.kind import Whole
+from app.query.leg import Leg
 from app.query.measure import Measure
-from app.query.page import beyond, kind_of, ordering
-from app.query.question import All, Compare, Groups, Many, Page, Told, Where
+from app.query.page import ordering
+from app.query.question import All, Compare, Groups, Many, Told, Where
 from app.query.shape import Shape
 from app.query.until import stands_until
 from app.query.where import nodes_of, passes
@@ -150,9 +151,67 @@ class Standing:
             return found
         return select(key.label("key_0"), *columns).group_by(key).having(func.sum(parts.c.members) != constant(0))
 
+    def rows(self, statement: Statement, nodes: set[str], where: Where | None) -> Reading | None:
+        """All live rows with these nodes, of which those that are settled are neither judged nor looked up again; None
+        when more is asked than facts tell, and what rests on them."""
+        tests = self.tests(statement, where, nodes)
+        if tests is None or any(self.live.node in nodes_of(test) for test in tests):
+            return None
+        graph = Graph(self.shape)
+        stored = {node for node in graph.closure(nodes) if graph.height(node) == 0} - {"id"}
+        facts = sorted(node for node in stored if self.shape.is_fact(node))
+        columns = sorted(stored - set(facts))
+        # Where a row is settled its group is known, so what that alone rests on need not be.
+        if not facts or (self._closure(graph, nodes) & stored) - set(facts) - {self.live.node}:
+            return None
+        measures = {node for node in graph.closure(nodes) if graph.height(node) > 0}
+        if not measures:
+            return None
+        kept = {measure.key: f"kept_{measure.key}" for measure in (self.group, self.key) if measure.key in measures}
+        f: Any = self.facts.table.alias(statement.name("settled"))
+        at_once = select(
+            f.c[self.facts.subject].label("id"),
+            *(f.c[key] for key in facts),
+            *(f.c[f"judged_{key}"].label(name) for key, name in kept.items()),
+            *(null().label(column) for column in columns),
+        ).where(*self._is_settled(statement, f), f.c[f"judged_{self.group.key}"].is_not(None))
+        names = dict.fromkeys([*facts, *kept.values()])
+        others = read(
+            statement,
+            self.shape,
+            {*facts, *columns},
+            cut=self._open_facts(statement, facts),
+            joined_on=(self.facts.subject, "id"),
+            carried=True,
+        )
+        anew = (
+            select(
+                others["id"],
+                *(others[key] for key in facts),
+                *(null() for _ in kept),
+                *(others[column] for column in columns),
+            )
+            .select_from(others.source)
+            .where(passes(statement, self.shape, others, self.live))
+        )
+        both = union_all(at_once, anew).subquery(statement.name("everyone"))
+        found = {node: column_of(both, node) for node in ["id", *names, *columns]}
+        return in_layers(statement, graph, measures, Reading(both, [], found, {}), False, kept)
+
+    def _closure(self, graph: Graph, nodes: set[str]) -> set[str]:
+        """The nodes and all they rest on otherwise than through the group."""
+        found: set[str] = set()
+        waiting = list(nodes)
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting.extend(() if node == self.group.key else graph.needs(node))
+        return found
+
     # -------------------------------------------------------------- settled rows
 
-    def _settled(self, statement: Statement, tests: list[Where]) -> Iterator["_Leg"]:
+    def _settled(self, statement: Statement, tests: list[Where]) -> Iterator[Leg]:
         """The settled rows of each group that is asked for, those with a key and those without: each leg is one range
         of the index, and in its order."""
         one = any(test.node == self.group.key and test.op == "eq" for test in tests if isinstance(test, Compare))
@@ -160,14 +219,8 @@ class Standing:
             for known in (True, False) if self.key.nullable else (True,):
                 f: Any = self.facts.table.alias(statement.name("settled"))
                 group, key = f.c[f"judged_{self.group.key}"], f.c[f"judged_{self.key.key}"]
-                conditions = [
-                    f.c.org_id == statement.org,
-                    f.c.judged_policy == _version(statement),
-                    # Ages, not days: SQLite would rather read all rows of such a range than walk the order of a page.
-                    statement.today - f.c.judged_day >= constant(0),
-                    f.c.judged_until - statement.today >= constant(0),
-                    key.is_not(None) if known else key.is_(None),
-                ]
+                conditions = self._is_settled(statement, f)
+                conditions.append(key.is_not(None) if known else key.is_(None))
                 asked: list[Test] = []
                 if outcome is not None:
                     conditions.append(group == constant(outcome))
@@ -177,7 +230,16 @@ class Standing:
                     of_group = outcome is not None and nodes_of(test) <= {self.group.key}
                     passed = self._pass(statement, f, {self.group.key: group, self.key.key: key}, [test])
                     (asked if of_group else conditions).extend(passed)
-                yield _Leg(f, conditions, key, f.c[self.facts.subject], known, asked)
+                yield Leg(f, conditions, key, f.c[self.facts.subject], known, asked)
+
+    def _is_settled(self, statement: Statement, f: Any) -> list[Test]:
+        return [
+            f.c.org_id == statement.org,
+            f.c.judged_policy == _version(statement),
+            # Ages, not days: SQLite would rather read all rows of such a range than walk the order of a page.
+            statement.today - f.c.judged_day >= constant(0),
+            f.c.judged_until - statement.today >= constant(0),
+        ]
 
     def _pass(
         self, statement: Statement, source: FromClause, nodes: dict[str, Expression], tests: list[Where]
@@ -186,10 +248,10 @@ class Standing:
 
     # -------------------------------------------------------------- open rows
 
-    def _rejudged(self, statement: Statement, tests: list[Where]) -> "_Leg":
+    def _rejudged(self, statement: Statement, tests: list[Where]) -> Leg:
         o = self._open(statement, with_key=True).alias(statement.name("open"))
         nodes: dict[str, Expression] = {self.group.key: o.c.outcome, self.key.key: o.c.key}
-        return _Leg(o, [o.c.live, *self._pass(statement, o, nodes, tests)], o.c.key, o.c.id, None)
+        return Leg(o, [o.c.live, *self._pass(statement, o, nodes, tests)], o.c.key, o.c.id, None)
 
     def _parts(self, statement: Statement, tests: list[Where]) -> Subquery:
         """What the members and the total of a group are summed from."""
@@ -223,17 +285,11 @@ class Standing:
         measures = [self.group, self.total, *([self.key] if with_key else [])]
         facts = sorted(key for m in measures for key in self.shape.facts_of(m.key) if self.shape.is_fact(key))
         names = {"kept_outcome": f"judged_{self.group.key}", "kept_total": f"judged_{self.total.key}"}
-        legs = [
-            select(f.c[self.facts.subject], *(f.c[key] for key in [*dict.fromkeys(facts), *names.values()]))
-            .select_from(source)
-            .where(f.c.org_id == statement.org, *tests)
-            for source, f, tests in self.open_ranges(statement)
-        ]
         rows = read(
             statement,
             self.shape,
             {self.live.node, *(measure.key for measure in measures)},
-            cut=union_all(*legs).cte(statement.name("open_facts")),
+            cut=self._open_facts(statement, [*dict.fromkeys(facts), *names.values()]),
             joined_on=(self.facts.subject, "id"),
             passing=names,
             carried=True,
@@ -243,6 +299,15 @@ class Standing:
         columns += [rows[self.key.key].label("key")] if with_key else []
         columns += [rows.passed[name].label(name) for name in names]
         return fenced(select(*columns).select_from(rows.source), statement.name("open_rows"))
+
+    def _open_facts(self, statement: Statement, columns: Iterable[str]) -> CTE:
+        legs = [
+            select(f.c[self.facts.subject], *(f.c[column] for column in columns))
+            .select_from(source)
+            .where(f.c.org_id == statement.org, *tests)
+            for source, f, tests in self.open_ranges(statement)
+        ]
+        return union_all(*legs).cte(statement.name("open_facts"))
 
     def open_ranges(self, statement: Statement) -> Iterator[tuple[FromClause, Any, list[Test]]]:
         """Whatever is not settled, as sources, rows and ranges of the index that share no row: judged under this policy
@@ -265,63 +330,6 @@ class Standing:
         ahead = f.c.judged_day.between(today + constant(1), constant(FAR))
         until = f.c.judged_until.between(today, constant(FAR))
         yield later.join(f, later.c.day > today), f, [f.c.judged_policy == version, until, ahead]
-
-
-@dataclass
-class _Leg:
-    """Rows of a page before they are cut. `known`: whether all have a key or none has; None when some may. `asked`:
-    unless these hold, which rest on no row, the leg is not read at all."""
-
-    source: FromClause
-    tests: list[Test]
-    key: Expression
-    id: Expression
-    known: bool | None
-    asked: list[Test] = field(default_factory=list)
-
-    def cut(self, statement: Statement, shape: Shape, page: Page) -> Select[Any] | None:
-        """Its first rows after the cursor, one more than asked; None when the cursor is past all of them."""
-        tests = self._beyond(statement, shape, page)
-        if tests is None:
-            return None
-        more: Any = statement.bind(f"{page.path}_more")
-        if self.asked:
-            more = case((and_(*self.asked), more), else_=constant(0))
-        first = (
-            select(self.id.label("id"), self.key.label("key_0"))
-            .select_from(self.source)
-            .where(*self.tests, *tests)
-            .order_by(*self._ordered(shape, page))
-            .limit(more)
-        )
-        return select(first.subquery(statement.name("leg")))
-
-    def _ordered(self, shape: Shape, page: Page) -> list[Any]:
-        if self.known is None:
-            return list(ordering(shape, page, [self.key], self.id))
-        falls = page.order[0].falls is not page.backward
-        # By the key even where none has one: no other index has that order, so none is tempting.
-        return [each.desc() if falls else each.asc() for each in (self.key, self.id)]
-
-    def _beyond(self, statement: Statement, shape: Shape, page: Page) -> list[Test] | None:
-        if self.known is None:
-            return beyond(statement, shape, page, [self.key], self.id)
-        tests: list[Test] = []
-        for side, unknown in (("after", page.after), ("before", page.before)):
-            if unknown is None:
-                continue
-            forward, known = side == "after", not unknown[0]
-            if known is not self.known:
-                # Those without a key come last: after a cursor without one nobody has one, before one with all have.
-                if forward is self.known:
-                    return None
-                continue
-            kind = kind_of(shape, page.order[0].node)[0].type
-            held: list[Any] = [statement.bind(f"{page.path}_{side}_0", kind)] if known else []
-            held.append(statement.bind(f"{page.path}_{side}_id", shape.table.c.id.type))
-            here = tuple_(*([self.key, self.id] if known else [self.id]))
-            tests.append(here > tuple_(*held) if forward is not page.order[0].falls else here < tuple_(*held))
-        return tests
 
 
 def _version(statement: Statement) -> ScalarSelect[Any]:

@@ -1,31 +1,38 @@
 """What is kept of judgements is an index: pages and counts by stage are what the definitions say, whatever happened
 since somebody was judged, at any clock and under any policy."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cache
 from random import Random
 from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.customers import actions as customers
 from app.customers.facts import facts
+from app.customers.tables import Customer
+from app.platform.database import analyze
 from app.platform.work import Work, operator
 from app.purchases import actions as purchases
 from app.query.fact import FAR, OPEN
+from app.query.standing import Standing
 from app.scores import standings
 from app.scores.actions import publish_policy
 from app.scores.lifecycle import LifecycleStage
 from app.scores.tables import StandingSum
 from app.touchpoints import actions as touchpoints
+from schema.schema import world
 from tests.conftest import BACKENDS
 from tests.histories import FULL, LATER, Scribe, Shop, histories, house, write
 from tests.oracle import History, Order, Policy, Touch, facts_of, judge, money
+from tests.query.questions import questions_of
 
 COUNT = 120 if FULL else 30
 STEPS = 150 if FULL else 30
@@ -302,6 +309,17 @@ def test_a_standing_stands_until_its_last_day(backend: str) -> None:
 
 
 @backends
+def test_a_clock_behind_the_one_that_settled_sees_its_own_day(backend: str) -> None:
+    here = town(backend, 21)
+    for days in (400, 90, 1):
+        here.now = LATER + timedelta(days=days)
+        here.settle()
+        here.now = LATER
+        for _ in range(3):
+            here.check()
+
+
+@backends
 def test_other_tests_of_stage_and_score_are_answered_alike(backend: str) -> None:
     here = town(backend, 12)
     for _ in range(3):
@@ -421,3 +439,92 @@ def test_what_is_wrong_is_found_and_made_again(backend: str) -> None:
     here.check()
     here.settle()
     assert here.wrong() == []
+
+
+# ------------------------------------------------------------------ what it costs
+
+EVERYONE = """{ byPhase: customerGroups(by: [LIFECYCLE_PHASE]) { rows { lifecyclePhase count avg { valueScore } } }
+  byTier: customerGroups(by: [RELATIONSHIP_TIER, LIFECYCLE_STAGE]) { rows { relationshipTier lifecycleStage count } }
+  byAction: customerGroups(by: [LIFECYCLE_NEXT_ACTION]) { rows { lifecycleNextAction count factsNet { amount } } }
+  declining: customers(first: 100, where: {lifecycle: {phase: {eq: DECLINE}}}, orderBy: [{field: VALUE_SCORE}])
+  { totalCount nodes { id } }
+  archived: customers(first: 100, archived: INCLUDE, where: {lifecycle: {stage: {eq: CHURNED}}},
+  orderBy: [{field: VALUE_SCORE}]) { totalCount nodes { id } } }"""
+
+
+@backends
+def test_other_judgements_are_the_same_whether_or_not_somebody_is_settled(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = town(backend, 19)
+    for _ in range(12):
+        here.happen()
+    here.settle_some(here.lives[0])
+    for _ in range(2):
+        world._prepared.clear()
+        said = here.shop.ask(EVERYONE, here.now)
+        world._prepared.clear()
+        with monkeypatch.context() as plain:
+            for name in ("page", "counted", "grouped", "rows"):
+                plain.setattr(Standing, name, lambda *_: None)
+            assert here.shop.ask(EVERYONE, here.now) == said
+        here.settle()
+    world._prepared.clear()
+
+
+MANY = 4_000
+
+
+@cache
+def crowd(backend: str) -> Town:
+    """Enough that no planner would rather read them all."""
+    here = town(backend, 20, 2)
+    rng = here.rng
+    today = (here.shop.today(here.now) - date(1970, 1, 1)).days
+    profile = {"version": 1, "created_at": here.now, "updated_at": here.now, "kind": "PERSON", "name": "One"}
+    profile |= {"name_folded": "one", "attributes": "{}", "suppressed": False}
+    people, known = [], []
+    for _ in range(MANY):
+        key, days = UUID(int=rng.getrandbits(128)), sorted(today - rng.randrange(800) for _ in range(rng.randrange(6)))
+        people.append({"id": key, **profile})
+        bought = {"kept_orders": len(days), "occasions": len(set(days)), "gross_minor": rng.randrange(10**6)}
+        ends = {"first_day": days[0] if days else None, "last_day": days[-1] if days else None}
+        known.append({"org_id": here.shop.org.id, "customer_id": key, **bought, **ends})
+    with here.shop.working(here.now) as work:
+        work.insert(Customer, people)
+        work.session.execute(insert(facts.table), known)
+    here.settle()
+    analyze(here.shop.engine)
+    return here
+
+
+def plan(here: Town, document: str, **variables: Any) -> str:
+    """How the database means to answer a question whose values it does not know."""
+    [question] = questions_of(document, **variables)
+    prepared = world.compile(question, here.shop.engine.dialect.name)
+    with here.shop.engine.connect().execution_options(reading=True) as connection:
+        driver: Any = connection.connection.dbapi_connection
+        if here.shop.engine.dialect.name == "sqlite":
+            nothing = dict.fromkeys(prepared.binders)
+            return "\n".join(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {prepared.text}", nothing))
+        return "\n".join(row[0] for row in driver.execute(f"EXPLAIN (GENERIC_PLAN) {prepared.text}"))
+
+
+@backends
+@pytest.mark.parametrize(
+    "question",
+    [
+        (BY_SCORE, {"stage": "LOYAL", "direction": "DESC", "first": 50}),
+        (BY_SCORE, {"stage": "CHURNED", "direction": "ASC", "last": 50}),
+        ("{ customerGroups(by: [LIFECYCLE_STAGE]) { rows { lifecycleStage count factsNet { amount } } } }", {}),
+        ("{ customers(where: {lifecycle: {stage: {eq: NEW}}}) { totalCount } }", {}),
+        ("{ customers(orderBy: [{field: VALUE_SCORE, direction: DESC}]) { totalCount nodes { id } } }", {}),
+    ],
+)
+def test_nobody_is_read_but_those_on_the_page_and_the_open(backend: str, question: tuple[str, Any]) -> None:
+    told = plan(crowd(backend), question[0], **question[1])
+    assert not re.findall(r"(?:Seq Scan on customer.*|SCAN customer(?:_facts)?(?:_\d+)?$)", told, re.MULTILINE), told
+    assert not re.findall(r"SEARCH (?:settled|unsettled|customer)\w* USING [^(]*\(org_id=\?\)", told), told
+    if "nodes" in question[0]:
+        assert "ix_customer_facts_judged" in told
+    assert "ix_customer_facts_open" in told
