@@ -11,34 +11,23 @@ shown is joined to those rows afterwards.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Select, Text, func, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Text, func, select, true
 
 from app.query import sql
-from app.query.cut import brought, counted, cut, search
+from app.query.connection import Child, connection
+from app.query.cut import search
 from app.query.explain import Explainer
-from app.query.fact import constant
-from app.query.flow import ROW, Reading, Statement, column_of, fenced, read
+from app.query.flow import Reading, Statement, column_of, fenced, read
 from app.query.graph import Graph
 from app.query.kind import Id, Kind, Minor
 from app.query.page import cursor
-from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Paged, Part, Rows, Said
+from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Part, Rows, Said
 from app.query.shape import Shape
 
 Expression = ColumnElement[Any]
 Pattern = sql.Pattern
-
-
-@dataclass
-class Child:
-    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, and the pattern over their
-    columns."""
-
-    sources: list[CTE]
-    on: str
-    pattern: Pattern
 
 
 class Compiler:
@@ -51,82 +40,7 @@ class Compiler:
 
     def page(self, many: Many, shape: Shape, parents: FromClause | None) -> Child:
         """A connection: the rows of the page, per parent if there are any."""
-        names = {field.name for field in many.fields}
-        shows_rows = names & {"nodes", "edges", "pageInfo"}
-        total = counted(self.statement, many, shape, parents) if "totalCount" in names else None
-        joined = self._joined_page(many, shape, parents) if shows_rows else None
-        found = joined.c if joined is not None else None
-        pattern = sql.json_object(
-            self._connection_field(n, field, many.page, found, total) for n, field in enumerate(many.fields)
-        )
-        made = [source for source in (joined, total) if source is not None]
-        return Child(made, many.relation.parent if many.relation else "", pattern)
-
-    def _joined_page(self, many: Many, shape: Shape, parents: FromClause | None) -> CTE:
-        """Per parent: the texts of its rows, whether there are more, and the cursors of both ends."""
-        page, statement, nested = many.page, self.statement, parents is not None
-        lists = [(field, [field.fields]) for field in many.fields if field.name == "nodes"]
-        lists += [
-            (field, [part.fields for part in field.parts if part.name == "node"])
-            for field in many.fields
-            if field.name == "edges"
-        ]
-        with_cursor = _names_cursor(many.fields)
-        selections = [items for _, each in lists for items in each]
-        brings = brought(statement, many, shape, self._stored(shape, selections, page if with_cursor else None), nested)
-        page_rows = cut(statement, many, shape, parents, brings)
-        rows = self.level(
-            shape,
-            page_rows,
-            selections,
-            {"parent": "parent", "n": "n"} if nested else {"n": "n"},
-            page if with_cursor else None,
-            joined_on=("row", ROW) if "row" in page_rows.c else ("id", "id"),
-            brings=brings,
-        )
-        parent = [rows.c.parent] if nested else []
-        place = constant(0) - rows.c.n if page.backward else rows.c.n
-        found = func.count().over(partition_by=parent or None)
-        # SQLite joins texts as rows come, so they come in order.
-        ordered = (
-            select(rows, place.label("place"), found.label("found"))
-            .order_by(*parent, "place")
-            .subquery(statement.name("ordered"))
-        )
-        o, size, taken = ordered.c, statement.bind(f"{page.path}_size"), 0
-        shown: Expression = o.n <= size
-        results: list[Any] = []
-        for field, each in lists:
-            texts: list[Expression] = [o[f"json_{n}"] for n in range(taken, taken + len(each))]
-            taken += len(each)
-            text = texts[0] if field.name == "nodes" else sql.template(sql.json_object(_edge(field, texts, o)))
-            results.append(
-                func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(
-                    f"list_{many.fields.index(field)}"
-                )
-            )
-        results.append(sql.either(func.max(o.found) > size).label("more"))
-        if with_cursor:
-            results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
-            results.append(func.max(o.cursor).filter(o.n == sql.Least(o.found, size)).label("far"))
-        made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
-        if not nested:
-            return made.cte(statement.name("joined"))
-        # Made once: a planner that expects one parent would make the texts anew for each, down through all levels.
-        return fenced(made.group_by(o.parent), statement.name("joined"))
-
-    def _connection_field(
-        self, place: int, field: Paged, page: Page, joined: Any, counted: CTE | None
-    ) -> tuple[str, Pattern]:
-        if field.name == "totalCount":
-            return field.key, [
-                sql.or_null(func.coalesce(sql.whole_text(counted.c.total), sql.text("0")), False)
-            ] if counted is not None else []
-        if field.name == "pageInfo":
-            return field.key, sql.json_object(_page_info(part, page, joined) for part in field.parts)
-        if field.name == "__typename":
-            return field.key, [f'"{field.said}"']
-        return field.key, ["[", func.coalesce(joined[f"list_{place}"], sql.text("")), "]"]
+        return connection(self, many, shape, parents)
 
     def rows(self, shape: Shape, rows: Rows, parents: FromClause) -> Child:
         """All rows of a parent, as a plain list."""
@@ -172,7 +86,7 @@ class Compiler:
         joined = fenced(select(rows.c.kept_id.label("parent"), rows.c.json_0), self.statement.name("joined"))
         return Child([joined], one.relation.parent, [func.coalesce(joined.c.json_0, sql.text("null"))])
 
-    def _stored(self, shape: Shape, selections: Sequence[Items], page: Page | None) -> set[str]:
+    def stored(self, shape: Shape, selections: Sequence[Items], page: Page | None) -> set[str]:
         """All columns and facts on which the selections rest."""
         needs = Needs(shape)
         for items in selections:
@@ -336,45 +250,3 @@ class Needs:
 
 def _separated(each: Iterable[Pattern]) -> Pattern:
     return [part for place, pattern in enumerate(each) for part in ([","] if place else []) + pattern]
-
-
-def _edge(field: Paged, texts: list[Expression], o: Any) -> Iterable[tuple[str, Pattern]]:
-    nodes = iter(texts)
-    for part in field.parts:
-        if part.name == "node":
-            yield part.key, [next(nodes)]
-        elif part.name == "cursor":
-            yield part.key, ['"', o.cursor, '"']
-        else:
-            yield part.key, [f'"{part.said}"']
-
-
-def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
-    def text(name: str) -> Pattern:
-        return [func.coalesce(sql.text('"').concat(joined[name]).concat(sql.text('"')), sql.text("null"))]
-
-    more: Pattern = (
-        [sql.either_or(joined.more == constant(1), sql.text("true"), sql.text("false"))]
-        if joined is not None
-        else ["false"]
-    )
-    match part.name:
-        case "hasNextPage":
-            return part.key, more if not page.backward else ["true" if page.before is not None else "false"]
-        case "hasPreviousPage":
-            return part.key, more if page.backward else ["true" if page.after is not None else "false"]
-        case "startCursor":
-            return part.key, text("far" if page.backward else "near")
-        case "endCursor":
-            return part.key, text("near" if page.backward else "far")
-        case _:
-            return part.key, [f'"{part.said}"']
-
-
-def _names_cursor(fields: Iterable[Paged]) -> bool:
-    return any(
-        part.name in ("cursor", "startCursor", "endCursor")
-        for field in fields
-        if field.name in ("edges", "pageInfo")
-        for part in field.parts
-    )

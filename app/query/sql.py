@@ -73,8 +73,8 @@ class DecimalText(_Text):
 
 
 class Joined(_Text):
-    """(text, place): all texts with commas between, in order of place. Its source must be ordered likewise (SQLite
-    joins as rows come)."""
+    """(text, sort keys): all texts with commas between, in that order. SQLite joins them as rows come: there its source
+    must be ordered, and keys need not be given."""
 
     name = "joined"
 
@@ -150,7 +150,6 @@ for element, in_sqlite, in_postgresql in (
     (DecimalText, _DECIMAL_SQLITE, _DECIMAL_POSTGRESQL),
     (WholePart, "CAST({0} / {1} AS text)", "CAST({0} / {1} AS text)"),
     (Remainder, "({0} % {1})", "({0} % {1})"),
-    (Joined, "group_concat({0}, ',')", "string_agg({0}, ',' ORDER BY {1})"),
     (Hex, "lower(hex({0}))", "encode(convert_to({0}, 'UTF8'), 'hex')"),
     (KeyHex, "{0}", "encode(uuid_send({0}), 'hex')"),
     (Greatest, "max({0}, {1})", "greatest({0}, {1})"),
@@ -160,6 +159,17 @@ for element, in_sqlite, in_postgresql in (
     # '%' of the patterns is escaped where the driver would read it as a parameter.
     _spell(element, "sqlite", in_sqlite)
     _spell(element, "postgresql", in_postgresql)
+
+
+@compiles(Joined, "sqlite")
+def _joined_sqlite(node: Any, compiler: Any, **options: Any) -> str:
+    return f"group_concat({compiler.process(next(iter(node.clauses)), **options)}, ',')"
+
+
+@compiles(Joined, "postgresql")
+def _joined_postgresql(node: Any, compiler: Any, **options: Any) -> str:
+    text, *keys = (compiler.process(each, **options) for each in node.clauses)
+    return f"string_agg({text}, ',' ORDER BY {', '.join(keys)})"
 
 
 Pattern = list[str | ColumnElement[Any]]

@@ -2,9 +2,9 @@ WITH cut_page AS
 (SELECT customer.id, customer.name AS key_0
 FROM customers AS customer
 WHERE customer.org_id = :org AND customer.archived_at IS NULL ORDER BY customer.name ASC, customer.id ASC
-LIMIT :customers_more OFFSET 0),
+LIMIT :customers_size OFFSET 0),
 cut AS MATERIALIZED
-(SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 ASC, cut_page.id ASC) AS n
+(SELECT cut_page.id, cut_page.key_0
 FROM cut_page),
 bought AS
 (SELECT bought_made.subject, bought_made.kept_orders
@@ -19,14 +19,14 @@ FROM purchases AS bought_order
 WHERE bought_order.org_id = :org AND bought_order.purchased_at <= :now AND bought_order.customer_id IN (SELECT cut.id
 FROM cut) AND bought_order.voided_at IS NULL) AS orders) AS bought_made_events GROUP BY bought_made_events.subject) AS bought_made),
 customer_wide AS MATERIALIZED
-(SELECT cut.n, customer_2.id, coalesce(bought.kept_orders, 0) AS kept_orders, customer_2.name
+(SELECT cut.key_0, customer_2.id, coalesce(bought.kept_orders, 0) AS kept_orders, customer_2.name
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org AND customer_2.id = cut.id LEFT OUTER JOIN bought ON bought.subject = customer_2.id),
 customer_rows AS
-(SELECT customer_wide.n, format('{"id":"cus_%s%s","name":%s,"facts":{"keptOrders":%s}}', customer_wide.id, :instant_suffix, json_quote(customer_wide.name), CAST(customer_wide.kept_orders AS TEXT)) AS json_0
+(SELECT customer_wide.key_0, format('{"id":"cus_%s%s","name":%s,"facts":{"keptOrders":%s}}', customer_wide.id, :instant_suffix, json_quote(customer_wide.name), CAST(customer_wide.kept_orders AS TEXT)) AS json_0, customer_wide.id AS kept_id
 FROM customer_wide),
 joined AS
-(SELECT coalesce(group_concat(ordered.json_0, ',') FILTER (WHERE ordered.n <= :customers_size), '') AS list_0, CASE WHEN (max(ordered.found) > :customers_size) THEN 1 ELSE 0 END AS more
-FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.n AS place, count(*) OVER () AS found
-FROM customer_rows ORDER BY place) AS ordered)
+(SELECT coalesce(group_concat(ordered.json_0, ','), '') AS list_0
+FROM (SELECT customer_rows.key_0, customer_rows.json_0, customer_rows.kept_id
+FROM customer_rows ORDER BY customer_rows.key_0 ASC, customer_rows.kept_id ASC) AS ordered)
 SELECT (SELECT format('{"nodes":[%s]}', coalesce(joined.list_0, '')) AS format_1
 FROM joined) AS anon_1

@@ -1,7 +1,9 @@
 WITH cut_page AS
-(SELECT customer.id, customer.name AS key_0
+(SELECT cut_each.id, cut_each.key_0
+FROM (SELECT customer.id, customer.name AS key_0
 FROM customers AS customer
 WHERE customer.org_id = :org::UUID AND customer.archived_at IS NULL ORDER BY customer.name ASC, customer.id ASC
+LIMIT 101) AS cut_each ORDER BY cut_each.key_0 ASC, cut_each.id ASC
 LIMIT :customers_more::BIGINT),
 cut AS MATERIALIZED
 (SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 ASC, cut_page.id ASC) AS n

@@ -74,10 +74,11 @@ WHERE open.live = 1 AND open.outcome = :customers_where_lifecycle_stage_eq ORDER
 LIMIT :customers_more OFFSET 0) AS leg_3) AS standing ORDER BY standing.key_0 DESC NULLS LAST, standing.id DESC
 LIMIT :customers_more OFFSET 0),
 cut AS MATERIALIZED
-(SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 DESC NULLS LAST, cut_page.id DESC) AS n
-FROM cut_page),
+(SELECT cut_page.id, cut_page.key_0
+FROM cut_page ORDER BY cut_page.key_0 DESC NULLS LAST, cut_page.id DESC
+LIMIT :customers_size OFFSET 0),
 k_3 AS MATERIALIZED
-(SELECT cut.n, customer_facts.gross_minor, customer_3.id, customer_facts.inbound_1, customer_facts.inbound_2, customer_facts.inbound_3, customer_facts.inbound_4, customer_facts.inbound_5, customer_facts.inbound_6, customer_facts.kept_orders, customer_facts.last_day, customer_facts.nps, customer_facts.occasions, customer_facts.refunded_minor
+(SELECT cut.key_0, customer_facts.gross_minor, customer_3.id, customer_facts.inbound_1, customer_facts.inbound_2, customer_facts.inbound_3, customer_facts.inbound_4, customer_facts.inbound_5, customer_facts.inbound_6, customer_facts.kept_orders, customer_facts.last_day, customer_facts.nps, customer_facts.occasions, customer_facts.refunded_minor
 FROM cut JOIN customers AS customer_3 ON customer_3.org_id = :org AND customer_3.id = cut.id JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org AND customer_facts.customer_id = customer_3.id),
 j_6 AS MATERIALIZED
 (SELECT k_3.*, CASE WHEN (k_3.inbound_1 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_2 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_3 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_4 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_5 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_3.inbound_6 >= :today - 90) THEN 1 ELSE 0 END AS inbound_90, k_3.gross_minor - k_3.refunded_minor AS net_minor, CASE WHEN (k_3.kept_orders > 0) THEN 1 + 0 + CASE WHEN (policy.frequency_cut_1 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_2 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_3 < k_3.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_4 < k_3.occasions) THEN 1 ELSE 0 END END AS rfm_frequency, CASE WHEN (k_3.kept_orders > 0) THEN 5 - (0 + CASE WHEN (k_3.last_day < :today - policy.recency_cut_1) THEN 1 ELSE 0 END + CASE WHEN (k_3.last_day < :today - policy.recency_cut_2) THEN 1 ELSE 0 END + CASE WHEN (k_3.last_day < :today - policy.recency_cut_3) THEN 1 ELSE 0 END + CASE WHEN (k_3.last_day < :today - policy.recency_cut_4) THEN 1 ELSE 0 END) END AS rfm_recency
@@ -89,12 +90,12 @@ j_8 AS MATERIALIZED
 (SELECT j_7.*, CASE WHEN (j_7.kept_orders > 0) THEN (0 + (j_7.rfm_recency - 1) * 3 * policy.weight_recency_e6 + (j_7.rfm_frequency - 1) * 3 * policy.weight_frequency_e6 + (j_7.rfm_monetary - 1) * 3 * policy.weight_monetary_e6 + j_7.inbound_90 * 2 * policy.weight_engagement_e6 + CASE WHEN (j_7.nps >= 9) THEN 12 WHEN (j_7.nps <= 6) THEN 0 ELSE 6 END * policy.weight_advocacy_e6 + 6) / 12 END AS score
 FROM j_7 JOIN policy ON 1 = 1),
 customer_rows AS
-(SELECT j_8.n, format('{"id":"cus_%s","value":{"score":%s}}', j_8.id, coalesce(CASE WHEN ((j_8.score % 10000) = 0) THEN CAST(j_8.score / 10000 AS text) || '.0' ELSE rtrim((CASE WHEN j_8.score < 0 THEN '-' WHEN j_8.score >= 0 THEN '' END || format('%d.%0*d', abs(j_8.score) / 10000, 4, abs(j_8.score) % 10000)), '0') END, 'null')) AS json_0
+(SELECT j_8.key_0, format('{"id":"cus_%s","value":{"score":%s}}', j_8.id, coalesce(CASE WHEN ((j_8.score % 10000) = 0) THEN CAST(j_8.score / 10000 AS text) || '.0' ELSE rtrim((CASE WHEN j_8.score < 0 THEN '-' WHEN j_8.score >= 0 THEN '' END || format('%d.%0*d', abs(j_8.score) / 10000, 4, abs(j_8.score) % 10000)), '0') END, 'null')) AS json_0, j_8.id AS kept_id
 FROM j_8),
 joined AS
-(SELECT coalesce(group_concat(ordered.json_0, ',') FILTER (WHERE ordered.n <= :customers_size), '') AS list_1, CASE WHEN (max(ordered.found) > :customers_size) THEN 1 ELSE 0 END AS more
-FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.n AS place, count(*) OVER () AS found
-FROM customer_rows ORDER BY place) AS ordered),
+(SELECT coalesce(group_concat(ordered.json_0, ','), '') AS list_1
+FROM (SELECT customer_rows.key_0, customer_rows.json_0, customer_rows.kept_id
+FROM customer_rows ORDER BY customer_rows.key_0 DESC NULLS LAST, customer_rows.kept_id DESC) AS ordered),
 open_facts AS
 (SELECT unsettled.customer_id, unsettled.first_day, unsettled.gross_minor, unsettled.kept_orders, unsettled.last_day, unsettled.occasions, unsettled.refunded_minor, unsettled.judged_stage, unsettled.judged_net_minor
 FROM customer_facts AS unsettled

@@ -10,20 +10,20 @@ cut_page AS
 (SELECT customer_2.id, hits_2.rank AS key_0
 FROM customers AS customer_2 JOIN hits_2 ON hits_2.subject = customer_2.id
 WHERE customer_2.org_id = :org AND customer_2.archived_at IS NULL ORDER BY hits_2.rank DESC, customer_2.id DESC
-LIMIT :customers_more OFFSET 0),
+LIMIT :customers_size OFFSET 0),
 cut AS MATERIALIZED
-(SELECT cut_page.id, row_number() OVER (ORDER BY cut_page.key_0 DESC, cut_page.id DESC) AS n
+(SELECT cut_page.id, cut_page.key_0
 FROM cut_page),
 customer_wide AS MATERIALIZED
-(SELECT cut.n, customer_3.id, customer_3.name
+(SELECT cut.key_0, customer_3.id, customer_3.name
 FROM cut JOIN customers AS customer_3 ON customer_3.org_id = :org AND customer_3.id = cut.id),
 customer_rows AS
-(SELECT customer_wide.n, format('{"id":"cus_%s","name":%s}', customer_wide.id, json_quote(customer_wide.name)) AS json_0
+(SELECT customer_wide.key_0, format('{"id":"cus_%s","name":%s}', customer_wide.id, json_quote(customer_wide.name)) AS json_0, customer_wide.id AS kept_id
 FROM customer_wide),
 joined AS
-(SELECT coalesce(group_concat(ordered.json_0, ',') FILTER (WHERE ordered.n <= :customers_size), '') AS list_1, CASE WHEN (max(ordered.found) > :customers_size) THEN 1 ELSE 0 END AS more
-FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.n AS place, count(*) OVER () AS found
-FROM customer_rows ORDER BY place) AS ordered),
+(SELECT coalesce(group_concat(ordered.json_0, ','), '') AS list_1
+FROM (SELECT customer_rows.key_0, customer_rows.json_0, customer_rows.kept_id
+FROM customer_rows ORDER BY customer_rows.key_0 DESC, customer_rows.kept_id DESC) AS ordered),
 hits AS
 (SELECT hit.subject, CAST(sum(hit.worth) AS INTEGER) AS rank
 FROM (SELECT token_0.customer_id AS subject, max(token_0.weight * CASE WHEN (token_0.token = :term_0_low) THEN 2 ELSE 1 END) AS worth

@@ -7,9 +7,11 @@ customer_wide AS MATERIALIZED
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id),
 cut_2 AS MATERIALIZED
 (SELECT customer_wide.id AS parent, cut_2_page.id, row_number() OVER (PARTITION BY customer_wide.id ORDER BY cut_2_page.key_0 DESC, cut_2_page.id DESC) AS n, cut_2_page.kind, cut_2_page.occurred_at, cut_2_page.subject
-FROM customer_wide JOIN LATERAL (SELECT touchpoint.id, touchpoint.occurred_at AS key_0, touchpoint.kind, touchpoint.occurred_at, touchpoint.subject
+FROM customer_wide JOIN LATERAL (SELECT cut_2_each.id, cut_2_each.key_0, cut_2_each.kind, cut_2_each.occurred_at, cut_2_each.subject
+FROM (SELECT touchpoint.id, touchpoint.occurred_at AS key_0, touchpoint.kind, touchpoint.occurred_at, touchpoint.subject
 FROM touchpoints AS touchpoint
 WHERE touchpoint.org_id = :org::UUID AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq::VARCHAR COLLATE "C" AND touchpoint.customer_id = customer_wide.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
+LIMIT 101) AS cut_2_each ORDER BY cut_2_each.key_0 DESC, cut_2_each.id DESC
 LIMIT :customer_touchpoints_more::BIGINT) AS cut_2_page ON true),
 touchpoint_rows AS
 (SELECT cut_2.parent, cut_2.n, format('{"id":"tou_%s","kind":"%s","occurredAt":"%s","subject":%s}', encode(uuid_send(cut_2.id), 'hex'), cut_2.kind, to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), coalesce(CAST(to_json(cut_2.subject) AS text), 'null')) AS json_0, encode(convert_to((format('["7b687980",null,"%s","%s"]', to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), encode(uuid_send(cut_2.id), 'hex'))), 'UTF8'), 'hex') AS cursor

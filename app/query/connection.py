@@ -1,0 +1,196 @@
+"""A connection: its rows' texts joined, in order, with cursors and counts beside them.
+
+Where neither a cursor nor what lies beyond the page is asked for, the rows are joined in the order in which the page
+was cut: no row more than asked is read, and none is numbered.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CTE, ColumnElement, FromClause, Select, func, select
+
+from app.query import sql
+from app.query.cut import brought, counted, cut
+from app.query.fact import constant
+from app.query.flow import ROW, fenced
+from app.query.page import ordering
+from app.query.question import Items, Many, Page, Paged
+from app.query.shape import Shape
+
+if TYPE_CHECKING:
+    from app.query.compile import Compiler
+
+Expression = ColumnElement[Any]
+Pattern = sql.Pattern
+Lists = Sequence[tuple[Paged, list[Items]]]
+
+
+@dataclass
+class Child:
+    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, and the pattern over their
+    columns."""
+
+    sources: list[CTE]
+    on: str
+    pattern: Pattern
+
+
+def connection(compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None) -> Child:
+    """The rows of the page, per parent if there are any."""
+    statement, names = compiler.statement, {field.name for field in many.fields}
+    total = counted(statement, many, shape, parents) if "totalCount" in names else None
+    joined = None
+    if names & {"nodes", "edges", "pageInfo"}:
+        cursors = _names_cursor(many.fields)
+        # Below a parent SQLite numbers its rows in any case.
+        numbered = cursors or "pageInfo" in names or (parents is not None and statement.dialect == "sqlite")
+        make = _numbered if numbered else _in_order
+        joined = make(compiler, many, shape, parents, _lists(many), cursors)
+    found = joined.c if joined is not None else None
+    pattern = sql.json_object(_field(n, field, many.page, found, total) for n, field in enumerate(many.fields))
+    made = [source for source in (joined, total) if source is not None]
+    return Child(made, many.relation.parent if many.relation else "", pattern)
+
+
+def _lists(many: Many) -> Lists:
+    """The fields that list rows, and what is selected of each row there."""
+    lists = [(field, [field.fields]) for field in many.fields if field.name == "nodes"]
+    return lists + [
+        (field, [part.fields for part in field.parts if part.name == "node"])
+        for field in many.fields
+        if field.name == "edges"
+    ]
+
+
+def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists, _: bool) -> CTE:
+    """Per parent: the texts of its rows, in the order of their sort keys."""
+    statement, page, nested = compiler.statement, many.page, parents is not None
+    selections = [items for _, each in lists for items in each]
+    brings = brought(statement, many, shape, compiler.stored(shape, selections, None), nested)
+    page_rows = cut(statement, many, shape, parents, brings, numbered=False)
+    keys = [f"key_{n}" for n in range(len(page.order))]
+    passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
+    rows = compiler.level(shape, page_rows, selections, passing, None, keep=["id"], brings=brings)
+    # A page that was read from its far end is told from the near one.
+    order = ordering(shape, replace(page, backward=False), [rows.c[key] for key in keys], rows.c.kept_id)
+    o: Any = rows.c
+    if statement.dialect == "sqlite":
+        # It joins texts as rows come, so they come in order.
+        o = select(rows).order_by(*order).subquery(statement.name("ordered")).c
+        order = []
+    results = [
+        func.coalesce(sql.Joined(text, *order), sql.text("")).label(f"list_{many.fields.index(field)}")
+        for field, text in _texts(lists, o)
+    ]
+    made: Select[Any] = select(*([o.parent] if nested else []), *results)
+    if not nested:
+        return made.cte(statement.name("joined"))
+    # Made once: a planner that expects one parent would make the texts anew for each, down through all levels.
+    return fenced(made.group_by(o.parent), statement.name("joined"))
+
+
+def _numbered(
+    compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists, cursors: bool
+) -> CTE:
+    """Per parent: the texts of its rows, whether there are more, and the cursors of both ends."""
+    statement, page, nested = compiler.statement, many.page, parents is not None
+    selections = [items for _, each in lists for items in each]
+    shown_by = page if cursors else None
+    brings = brought(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
+    page_rows = cut(statement, many, shape, parents, brings)
+    rows = compiler.level(
+        shape,
+        page_rows,
+        selections,
+        {"parent": "parent", "n": "n"} if nested else {"n": "n"},
+        shown_by,
+        joined_on=("row", ROW) if "row" in page_rows.c else ("id", "id"),
+        brings=brings,
+    )
+    parent = [rows.c.parent] if nested else []
+    place = constant(0) - rows.c.n if page.backward else rows.c.n
+    found = func.count().over(partition_by=parent or None)
+    # SQLite joins texts as rows come, so they come in order.
+    ordered = (
+        select(rows, place.label("place"), found.label("found"))
+        .order_by(*parent, "place")
+        .subquery(statement.name("ordered"))
+    )
+    o, size = ordered.c, statement.bind(f"{page.path}_size")
+    shown: Expression = o.n <= size
+    results: list[Any] = [
+        func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(f"list_{many.fields.index(field)}")
+        for field, text in _texts(lists, o)
+    ]
+    results.append(sql.either(func.max(o.found) > size).label("more"))
+    if cursors:
+        results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
+        results.append(func.max(o.cursor).filter(o.n == sql.Least(o.found, size)).label("far"))
+    made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
+    if not nested:
+        return made.cte(statement.name("joined"))
+    return fenced(made.group_by(o.parent), statement.name("joined"))
+
+
+def _texts(lists: Lists, o: Any) -> Iterable[tuple[Paged, Expression]]:
+    """The text of a row in each list."""
+    taken = 0
+    for field, each in lists:
+        texts: list[Expression] = [o[f"json_{n}"] for n in range(taken, taken + len(each))]
+        taken += len(each)
+        yield field, texts[0] if field.name == "nodes" else sql.template(sql.json_object(_edge(field, texts, o)))
+
+
+def _field(place: int, field: Paged, page: Page, joined: Any, counted: CTE | None) -> tuple[str, Pattern]:
+    if field.name == "totalCount":
+        return field.key, [
+            sql.or_null(func.coalesce(sql.whole_text(counted.c.total), sql.text("0")), False)
+        ] if counted is not None else []
+    if field.name == "pageInfo":
+        return field.key, sql.json_object(_page_info(part, page, joined) for part in field.parts)
+    if field.name == "__typename":
+        return field.key, [f'"{field.said}"']
+    return field.key, ["[", func.coalesce(joined[f"list_{place}"], sql.text("")), "]"]
+
+
+def _edge(field: Paged, texts: list[Expression], o: Any) -> Iterable[tuple[str, Pattern]]:
+    nodes = iter(texts)
+    for part in field.parts:
+        if part.name == "node":
+            yield part.key, [next(nodes)]
+        elif part.name == "cursor":
+            yield part.key, ['"', o.cursor, '"']
+        else:
+            yield part.key, [f'"{part.said}"']
+
+
+def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
+    def text(name: str) -> Pattern:
+        return [func.coalesce(sql.text('"').concat(joined[name]).concat(sql.text('"')), sql.text("null"))]
+
+    more: Pattern = (
+        [sql.either_or(joined.more == constant(1), sql.text("true"), sql.text("false"))]
+        if joined is not None
+        else ["false"]
+    )
+    match part.name:
+        case "hasNextPage":
+            return part.key, more if not page.backward else ["true" if page.before is not None else "false"]
+        case "hasPreviousPage":
+            return part.key, more if page.backward else ["true" if page.after is not None else "false"]
+        case "startCursor":
+            return part.key, text("far" if page.backward else "near")
+        case "endCursor":
+            return part.key, text("near" if page.backward else "far")
+        case _:
+            return part.key, [f'"{part.said}"']
+
+
+def _names_cursor(fields: Iterable[Paged]) -> bool:
+    return any(
+        part.name in ("cursor", "startCursor", "endCursor")
+        for field in fields
+        if field.name in ("edges", "pageInfo")
+        for part in field.parts
+    )
