@@ -1,5 +1,6 @@
 """What is known of a customer: the stored row, how it is kept, and the facts of the words on consent."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -63,18 +64,17 @@ def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
 
 @dataclass(frozen=True)
 class Folding(Step):
-    """Events of different customers, each folded into its own one's facts: `(customer, event)`."""
+    """`(customer, event)`: each folded into its own customer's facts. Whoever locks a customer has it alone."""
 
     stream: str
     place = AFTER_ROWS
 
-    def claim(self, value: tuple[UUID, UUID]) -> UUID:
-        return value[0]
-
     def send(self, writing: Writing, values: Sequence[tuple[UUID, UUID]]) -> Any:
         if facts.streams[self.stream].newest is None:
             return None
-        given = {"the_org": writing.org_id, "the_events": [event for _, event in values]}
+        # One event of each customer is folded; whoever has several is rebuilt.
+        times = Counter(customer for customer, _ in values)
+        given = {"the_org": writing.org_id, "the_events": [event for customer, event in values if times[customer] == 1]}
         return writing.send(_folding(self.stream, writing.dialect), given)
 
     def finish(self, writing: Writing, values: Sequence[tuple[UUID, UUID]], sent: Any) -> frozenset[Any]:

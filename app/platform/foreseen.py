@@ -7,9 +7,9 @@ hold, or the action asks for the session after all, the same action is done agai
 writes and knows the words of a refusal. So no action is written twice, and whoever writes one need not know of this.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -45,13 +45,11 @@ class Writing(Protocol):
 
 
 class Step:
-    """One thing to do, for many values at once. Lower places are taken first. A premise writes nothing."""
+    """One thing to do, for many values at once. Lower places are taken first; at 0 stand the premises, which write
+    nothing. `exclusive`: of those written together only one may have a value."""
 
     place = 0
-
-    def claim(self, value: Any) -> Any:
-        """What only one of those written together may have; None for nothing."""
-        return None
+    exclusive = False
 
     def send(self, writing: Writing, values: Sequence[Any]) -> Any:
         raise NotImplementedError
@@ -59,6 +57,9 @@ class Step:
     def finish(self, writing: Writing, values: Sequence[Any], sent: Any) -> AbstractSet[Any]:
         """Once all is sent: the values of which it turned out not to hold."""
         return frozenset()
+
+
+_NOTHING = nullcontext()
 
 
 class Foreseen(Work):
@@ -80,14 +81,12 @@ class Foreseen(Work):
         for row in rows:
             self.foresees(rows_of(cast("Table", table.__table__), tuple(row)), row)
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        yield
+    def savepoint(self) -> AbstractContextManager[Any]:
+        return _NOTHING
 
     def claims(self) -> set[Any]:
         """What it must have for itself."""
-        found = ((step, step.claim(value)) for step, values in self.steps.items() for value in values)
-        return {each for each in found if each[1] is not None}
+        return {(step, value) for step, values in self.steps.items() if step.exclusive for value in values}
 
     def rests_on(self, step: Step, refuted: AbstractSet[Any]) -> bool:
         return not refuted.isdisjoint(self.steps.get(step, ()))
@@ -110,9 +109,7 @@ class There(Step):
     """The row with this id is there, and stays locked until the end."""
 
     table: Table
-
-    def claim(self, value: UUID) -> Any:
-        return value
+    exclusive = True
 
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
         return writing.send(_held(self.table, writing.dialect), {"org": writing.org_id, "ids": sorted(set(values))})
@@ -135,9 +132,7 @@ class Unused(Step):
     table: Table
     columns: tuple[str, str]
     ended: str | None = None
-
-    def claim(self, value: tuple[str, str]) -> Any:
-        return value
+    exclusive = True
 
     def send(self, writing: Writing, values: Sequence[tuple[str, str]]) -> Any:
         first, second = zip(*values, strict=True)

@@ -1,0 +1,214 @@
+"""What is written together is kept together, told after its commit, and is the same as what is written alone."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+
+from app.customers import facts
+from app.customers.tables import customer_facts
+from app.platform.access import Org
+from app.platform.audit import AuditEntry
+from app.platform.foreseen import Foreseen
+from app.platform.refusals import Refused
+from app.platform.work import Work, operator
+from app.platform.writer import Writer, writer_of
+from app.platform.writing import OnPostgreSQL, OnSQLite
+from app.purchases import actions as purchases
+from app.purchases.tables import Purchase, PurchaseLine
+from app.touchpoints import actions as touchpoints
+from app.touchpoints.tables import Touchpoint
+from tests.conftest import NOW, Begin
+from tests.customers.acting import create, ref, rows_in
+
+Do = Callable[[Work], Any]
+MANY = 12
+
+
+def contact(customer: str, **given: Any) -> Do:
+    said: Any = {"customer": {"id": customer}, "kind": "CALL", "channel": "PHONE", "direction": "INBOUND", **given}
+    return lambda work: dict(touchpoints.record_touchpoint(work, said))
+
+
+def order(customer: str, total: str, **given: Any) -> Do:
+    line = {"name": "Tea", "price": {"total": Decimal(total)}}
+    said: Any = {"customer": {"id": customer}, "currency": "EUR", "lines": [line], **given}
+    return lambda work: dict(purchases.record_purchase(work, said))
+
+
+class Commits:
+    """Counts commits. The first waits until everything was asked for, so that the rest has gathered."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.all_asked, self.fails = 0, Event(), False
+        monkeypatch.setattr("app.platform.writer.WRITERS", 1)
+        for kind in (OnSQLite, OnPostgreSQL):
+            monkeypatch.setattr(kind, "commit", self._counted(kind.commit))
+
+    def _counted(self, commit: Callable[[Any], None]) -> Callable[[Any], None]:
+        def counted(writing: Any) -> None:
+            self.all_asked.wait(20)
+            self.count += 1
+            if self.fails:
+                raise OperationalError("COMMIT", {}, Exception("the disk is gone"))
+            commit(writing)
+
+        return counted
+
+
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch) -> Commits:
+    return Commits(monkeypatch)
+
+
+def at_once(engine: Engine, org: Org, acts: list[Do], commits: Commits | None = None, *, in_memory: bool = True) -> Any:
+    """The answers in order; what was raised stands in its place."""
+    writer = writer_of(engine)
+
+    async def ask() -> Any:
+        asked = [asyncio.ensure_future(writer.write(operator(org), NOW, act, in_memory=in_memory)) for act in acts]
+        await asyncio.sleep(0.2)
+        if commits:
+            commits.all_asked.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture
+def customers(begin: Begin) -> list[str]:
+    with begin() as work:
+        return [create(work, f"N{n}") for n in range(MANY)]
+
+
+@contextmanager
+def looking(begin: Begin) -> Iterator[Work]:
+    with begin() as work:
+        assert facts.verify(work) == {}
+        yield work
+
+
+def test_one_commit_holds_what_has_gathered(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], commits: Commits
+) -> None:
+    answers = at_once(engine, org, [contact(each) for each in customers], commits)
+    assert [answer["outcome"] for answer in answers] == ["RECORDED"] * MANY
+    assert commits.count <= 2
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == MANY
+
+
+def test_who_is_alone_does_not_wait(engine: Engine, org: Org, begin: Begin, customers: list[str]) -> None:
+    for each in customers[:3]:
+        [answer] = at_once(engine, org, [contact(each)])
+        assert answer["outcome"] == "RECORDED"
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == 3
+
+
+def test_one_that_is_refused_or_fails_is_undone_alone(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], commits: Commits
+) -> None:
+    def half(work: Work) -> Any:
+        contact(customers[0])(work)
+        raise ZeroDivisionError
+
+    def refused(work: Work) -> Any:
+        if not isinstance(work, Foreseen):
+            contact(customers[1])(work)
+        return contact("cus_" + "0" * 32)(work)
+
+    acts = [contact(each) for each in customers[2:]]
+    answers = at_once(engine, org, [acts[0], refused, *acts[1:]], commits)
+    assert [type(answer) for answer in answers] == [dict, Refused, *[dict] * (len(acts) - 1)]
+    looked = at_once(engine, org, [half, contact(customers[0])], in_memory=False)
+    assert [type(answer) for answer in looked] == [ZeroDivisionError, dict]
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == len(acts) + 1
+
+
+def test_a_commit_that_fails_fails_all_that_it_holds(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], commits: Commits
+) -> None:
+    commits.fails = True
+    answers = at_once(engine, org, [contact(each) for each in customers], commits)
+    assert [type(answer) for answer in answers] == [OperationalError] * MANY
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == 0
+    commits.fails = False
+    assert all(
+        answer["outcome"] == "RECORDED" for answer in at_once(engine, org, [contact(each) for each in customers])
+    )
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == MANY
+
+
+def test_what_rests_on_another_comes_after_it(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], commits: Commits
+) -> None:
+    one = [contact(customers[0], external_ref=ref("1")) for _ in range(4)]
+    clash = [contact(customers[0], external_ref=ref("1"), subject="Other")]
+    same = [contact(customers[1]) for _ in range(4)]
+    answers = at_once(engine, org, [*one, *clash, *same], commits)
+    assert Counter(answer["outcome"] for answer in answers[:4]) == {"RECORDED": 1, "ALREADY_RECORDED": 3}
+    assert len({answer["touchpoint"] for answer in answers[:4]}) == 1
+    assert [problem.code.value for problem in answers[4].problems] == ["TAKEN"]
+    assert [answer["outcome"] for answer in answers[5:]] == ["RECORDED"] * 4
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == 5
+
+
+def test_together_is_as_alone(engine: Engine, org: Org, begin: Begin, customers: list[str]) -> None:
+    """Half of the customers are written in groups, half one after the other; late events among them."""
+
+    def life(customer: str) -> list[Do]:
+        days = [timedelta(days=n) for n in (5, 3, 9, 1, 1)]
+        return [
+            contact(customer, occurred_at=NOW - days[0], kind="SURVEY", nps=9, subject=" Caf\u0065\u0301 "),
+            order(customer, "12.50", purchased_at=NOW - days[1]),
+            contact(customer, occurred_at=NOW - days[2], kind="NEED", attributes={"b": 1, "a": [None, "\u2028"]}),
+            contact(customer, occurred_at=NOW - days[3], kind="COMPLAINT", body='"\\\'"', sentiment=-0.25),
+            order(customer, "7.00", purchased_at=NOW - days[4], promotional=True),
+        ]
+
+    half = MANY // 2
+    for acts in zip(*(life(each) for each in customers[:half]), strict=True):
+        at_once(engine, org, list(acts))
+    for acts in zip(*(life(each) for each in customers[half:]), strict=True):
+        at_once(engine, org, list(acts), in_memory=False)
+    with looking(begin) as work:
+
+        def told(table: Any, *left_out: str) -> Counter[Any]:
+            kept = [column for column in table.c if column.name not in ("id", "org_id", *left_out)]
+            rows = work.session.execute(select(*kept).where(table.c.org_id == work.org.id))
+            return Counter(map(repr, rows))
+
+        for table in (Touchpoint, Purchase, PurchaseLine):
+            assert set(told(table.__table__, "customer_id", "purchase_id", "content_hash").values()) == {MANY}, table
+        assert list(told(customer_facts, "customer_id").values()) == [MANY]
+        # The first policy, the customers, their orders and their contacts.
+        assert sorted(told(AuditEntry.__table__, "subject").values()) == [1, MANY, 2 * MANY, 3 * MANY]
+
+
+def test_what_is_foreseen_looks_at_nothing(engine: Engine, org: Org, customers: list[str]) -> None:
+    work = Foreseen(operator(org), NOW)
+    assert contact(customers[0], external_ref=ref("1"))(work)["outcome"] == "RECORDED"
+    assert [type(step).__name__ for step in work.steps] == ["There", "Unused", "Rows", "Folding", "Rows"]
+
+
+def test_it_ends_with_what_was_asked_for(engine: Engine, org: Org, begin: Begin, customers: list[str]) -> None:
+    at_once(engine, org, [contact(each) for each in customers])
+    writer: Writer = writer_of(engine)
+    engine.dispose()
+    assert writer_of(engine) is not writer
+    assert at_once(engine, org, [contact(customers[0])])[0]["outcome"] == "RECORDED"
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == MANY + 1
