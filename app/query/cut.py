@@ -16,6 +16,8 @@ from app.query.shape import Shape
 from app.query.where import nodes_of, passes
 
 Expression = ColumnElement[Any]
+# A page has at most 100 rows, and is read with one more.
+MOST_ROWS = 101
 
 
 def brought(statement: Statement, many: Many, shape: Shape, nodes: Iterable[str], nested: bool) -> frozenset[str]:
@@ -33,19 +35,40 @@ def brought(statement: Statement, many: Many, shape: Shape, nodes: Iterable[str]
 
 
 def cut(
-    statement: Statement, many: Many, shape: Shape, parents: FromClause | None, brings: frozenset[str] = frozenset()
+    statement: Statement,
+    many: Many,
+    shape: Shape,
+    parents: FromClause | None,
+    brings: frozenset[str] = frozenset(),
+    *,
+    numbered: bool = True,
 ) -> CTE:
-    """The page's rows: `n` from its near end, `id` or `row`, `parent`, and what it brings."""
+    """The page's rows, one more than asked: `n` from its near end, `id` or `row`, `parent`, and what it brings.
+
+    Not `numbered`: no more than asked, with their sort keys.
+    """
     page = many.page
     name = statement.name("cut")
+    limit = statement.bind(f"{page.path}_more" if numbered else f"{page.path}_size")
+    also = sorted(brings - {"id"})
+    keys_named = [f"key_{n}" for n in range(len(page.order))]
+
+    def finished(rows: Any, partition: list[Any]) -> Select[Any]:
+        keys = [rows.c[key] for key in keys_named]
+        place = func.row_number().over(partition_by=partition or None, order_by=ordering(shape, page, keys, rows.c.id))
+        told = [place.label("n")] if numbered else keys
+        return select(*(each.label("parent") for each in partition), rows.c.id, *told, *(rows.c[key] for key in also))
+
     standing = shape.standing.page(statement, many) if shape.standing and parents is None else None
     if standing is not None:
+        also = []
         page_rows = standing.cte(f"{name}_page")
-        place = func.row_number().over(order_by=_again(shape, page, page_rows))
-        return fenced(select(page_rows.c.id, place.label("n")), name)
+        if numbered:
+            return fenced(finished(page_rows, []), name)
+        held = [page_rows.c[key] for key in keys_named]
+        return fenced(finished(page_rows, []).order_by(*ordering(shape, page, held, page_rows.c.id)).limit(limit), name)
     order = [key.node for key in page.order]
     rows = _rows(statement, many, shape, set(order) | brings)
-    also = sorted(brings - {"id"})
     keys = [rows[node] for node in order]
     tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
     if many.where is not None:
@@ -53,33 +76,28 @@ def cut(
     ordered = ordering(shape, page, keys, rows["id"])
     near = select(
         rows["id"].label("id"),
-        *(key.label(f"key_{n}") for n, key in enumerate(keys)),
+        *(key.label(named) for key, named in zip(keys, keys_named, strict=True)),
         *(rows[node].label(node) for node in also),
     ).select_from(rows.source)
-    more = statement.bind(f"{page.path}_more")
     if parents is None or many.relation is None:
-        page_rows = near.where(*tests).order_by(*ordered).limit(more).cte(f"{name}_page")
-        place = func.row_number().over(order_by=_again(shape, page, page_rows))
-        return fenced(select(page_rows.c.id, place.label("n"), *(page_rows.c[node] for node in also)), name)
-    mine = (
-        near.where(*tests, rows[many.relation.child] == column_of(parents, "id"))
-        .order_by(*ordered)
-        .limit(more)
-        .correlate(parents)
-    )
+        limited = _page(statement, shape, page, near.where(*tests).order_by(*ordered), limit, f"{name}_each")
+        found = finished(limited.cte(f"{name}_page"), [])
+        # Where it is read but once, PostgreSQL sees through it to the order of the index.
+        through = not numbered and statement.dialect == "postgresql"
+        return found.cte(name) if through else fenced(found, name)
+    mine = near.where(*tests, rows[many.relation.child] == column_of(parents, "id")).order_by(*ordered)
     if statement.dialect == "postgresql":
-        each = lateral(mine, f"{name}_page")
-        place = func.row_number().over(partition_by=column_of(parents, "id"), order_by=_again(shape, page, each))
-        lateral_rows: Select[Any] = select(
-            column_of(parents, "id").label("parent"), each.c.id, place.label("n"), *(each.c[node] for node in also)
-        )
-        return fenced(lateral_rows.join_from(parents, each, true()), name)
+        limited = _page(statement, shape, page, mine.correlate(parents), limit, f"{name}_each")
+        each = lateral(limited.correlate(parents), f"{name}_page")
+        found = finished(each, [column_of(parents, "id")])
+        return fenced(found.select_from(parents.join(each, true())), name)
+    mine = mine.limit(limit).correlate(parents)
     # SQLite has no LATERAL, but its table functions take correlated arguments: the page travels as a JSON list, of rows
     # where they are a table's, of ids where they are judged first.
     row: Any = rows["id"]
     of_table = isinstance(row.table, Alias)
-    key, found = ("row", literal_column(f"{row.table.name}.{ROW}")) if of_table else ("id", row)
-    keys_of = mine.add_columns(found.label("found")).subquery(f"{name}_page")
+    key, value = ("row", literal_column(f"{row.table.name}.{ROW}")) if of_table else ("id", row)
+    keys_of = mine.add_columns(value.label("found")).subquery(f"{name}_page")
     listed = select(func.json_group_array(keys_of.c.found)).select_from(keys_of).correlate(parents).scalar_subquery()
     each_key: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
     place = (each_key.c.key + constant(1)).label("n")
@@ -103,8 +121,17 @@ def _rows(statement: Statement, many: Many, shape: Shape, nodes: set[str]) -> Re
     )
 
 
-def _again(shape: Shape, page: Page, rows: Any) -> list[Any]:
-    return ordering(shape, page, [rows.c[f"key_{n}"] for n in range(len(page.order))], rows.c.id)
+def _page(
+    statement: Statement, shape: Shape, page: Page, ordered: Select[Any], limit: Expression, name: str
+) -> Select[Any]:
+    """The first so many rows."""
+    if statement.dialect != "postgresql":
+        return ordered.limit(limit)
+    # PostgreSQL plans before it knows the limit, takes it for a tenth of the table, and would rather sort all of that
+    # than follow an index. It does know that there are never more than these.
+    most = ordered.limit(constant(MOST_ROWS)).subquery(name)
+    keys = [most.c[f"key_{n}"] for n in range(len(page.order))]
+    return select(most).order_by(*ordering(shape, page, keys, most.c.id)).limit(limit)
 
 
 def search(statement: Statement, shape: Shape, page: Page) -> Any:
