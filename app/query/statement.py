@@ -31,6 +31,8 @@ Expression = ColumnElement[Any]
 
 # "a.name AS name" says nothing that "a.name" does not; a large statement is a third shorter without.
 _SAME_NAME = re.compile(r"(\b\w+\.(\w+)) AS \2\b")
+# All of a policy's thresholds stand in it, few of which are asked for: their names are two thousand characters.
+_WHOLE_POLICY = re.compile(r"SELECT published\.\w+(, published\.\w+)+ \nFROM")
 _PLACE = re.compile(r"\$(\d+)")
 
 
@@ -126,9 +128,8 @@ class World:
         spelled: Dialect = self._dialects[dialect]
         compiled = answer.compile(dialect=spelled, compile_kwargs={"render_postcompile": True})
         used = compiled.positiontup or [name for name in statement.parameters if name in compiled.params]
-        return Prepared(
-            _SAME_NAME.sub(r"\1", str(compiled)), {name: binder(statement.parameters[name], spelled) for name in used}
-        )
+        text = _WHOLE_POLICY.sub("SELECT published.* \nFROM", _SAME_NAME.sub(r"\1", str(compiled)))
+        return Prepared(text, {name: binder(statement.parameters[name], spelled) for name in used})
 
     def _policy(self, statement: Statement, proposed: bool) -> CTE:
         """One row: the version in force at the clock, the first one before that, or a proposed one."""

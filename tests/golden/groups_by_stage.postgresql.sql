@@ -1,5 +1,5 @@
 WITH policy AS
-(SELECT published.version, published.published_at, published.new_days, published.active_days, published.churn_days, published.loyal_min_occasions, published.loyal_min_span_days, published.complaint_sla_days, published.detractor_window_days, published.customer_min_occasions, published.customer_min_inbound, published.client_min_dialogues, published.client_min_needs, published.client_min_tailored, published.partner_min_cocreation, published.recency_cut_1, published.recency_cut_2, published.recency_cut_3, published.recency_cut_4, published.frequency_cut_1, published.frequency_cut_2, published.frequency_cut_3, published.frequency_cut_4, published.monetary_cut_1, published.monetary_cut_2, published.monetary_cut_3, published.monetary_cut_4, published.weight_recency_e6, published.weight_frequency_e6, published.weight_monetary_e6, published.weight_engagement_e6, published.weight_advocacy_e6, published.cuts_computed_at, published.cuts_from_customers, published.marketing_cap_per_channel, published.marketing_cap_total, published.marketing_cap_days, published.org_id, published.id
+(SELECT published.*
 FROM policies AS published
 WHERE published.org_id = :org::UUID ORDER BY CASE WHEN (published.published_at <= :now::TIMESTAMP WITH TIME ZONE) THEN published.version ELSE -published.version END DESC
 LIMIT 1),
