@@ -6,6 +6,7 @@ docs/benchmark.md, docs/growth.svg and a JSON file of every window into the cach
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 def main() -> None:
     """Parse, and do what was asked."""
     options = _options()
+    # Whoever ends us early ends the servers too: an exception unwinds to where they are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     postgres = start_postgres() if "postgresql" in options.databases else None
     bases = [
         load(dialect, size, postgres if dialect == "postgresql" else None, say)
