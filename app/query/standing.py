@@ -127,7 +127,8 @@ class Standing:
         tests = self.tests(statement, many.where, {self.group.key})
         if tests is None or many.relation or many.page.search is not None:
             return None
-        parts = self._parts(statement, tests)
+        by_key = [order.node for order in many.page.order] == [self.key.key]
+        parts = self._parts(statement, tests, with_key=by_key and any(each.name == "nodes" for each in many.fields))
         return select(func.coalesce(sql.whole(func.sum(parts.c.members)), constant(0)).label("total"))
 
     def grouped(self, statement: Statement, question: Groups) -> Select[Any] | None:
@@ -140,7 +141,7 @@ class Standing:
             return None
         if not asked <= {f"sum.{self.total.key}", f"avg.{self.total.key}"}:
             return None
-        parts, node = self._parts(statement, tests), self.total.key
+        parts, node = self._parts(statement, tests, with_key=False), self.total.key
         members = func.coalesce(sql.whole(func.sum(parts.c.members)), constant(0))
         total = sql.whole(func.sum(parts.c.total))
         columns: list[Any] = [members.label("members"), members.label(f"known_{node}"), total.label(f"sum_{node}")]
@@ -253,10 +254,10 @@ class Standing:
         nodes: dict[str, Expression] = {self.group.key: o.c.outcome, self.key.key: o.c.key}
         return Leg(o, [o.c.live, *self._pass(statement, o, nodes, tests)], o.c.key, o.c.id, None)
 
-    def _parts(self, statement: Statement, tests: list[Where]) -> Subquery:
-        """What the members and the total of a group are summed from."""
+    def _parts(self, statement: Statement, tests: list[Where], *, with_key: bool) -> Subquery:
+        """What the members and the total of a group are summed from; `with_key`: a page reads the open rows too."""
         s: Any = self.sums.alias(statement.name("sums"))
-        rows = self._open(statement, with_key=False)
+        rows = self._open(statement, with_key)
         was, now = rows.alias(statement.name("was")), rows.alias(statement.name("now"))
 
         def among(source: FromClause, group: Expression) -> list[Test]:
