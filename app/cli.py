@@ -81,6 +81,7 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
         http="httptools",
         server_header=False,
         log_level="warning",
+        access_log=False,
         timeout_graceful_shutdown=10,
     )
 

@@ -1,5 +1,6 @@
 """Builds the ASGI application: the API at /graphql, GraphiQL for browsers, and nothing that leaves the host."""
 
+import gc
 import re
 import time
 from collections.abc import AsyncIterator
@@ -31,42 +32,45 @@ _THIS_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII
 REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
+def create_app(settings: Settings | None = None) -> "Application":
     """The application of these settings; raises OperatorError when it cannot be served."""
     settings = settings or Settings.from_environment()
     engine, reader = connect(settings.database_url, serving=True), Reader(settings.database_url, world)
     endpoint = Endpoint(engine, reader, Callers(engine, settings), test_clock=settings.test_clock)
 
-    async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "GET" and _wants_page(Request(scope)):
-            await _graphiql()(scope, receive, send)
-        else:
-            await endpoint(scope, receive, send)
-
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
 
-    routes: list[Any] = [Route("/graphql", _Whole(graphql)), Route("/healthz", ready)]
+    routes: list[Any] = [Route("/healthz", ready)]
     if (GRAPHIQL / "assets").is_dir():
         routes.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # What stands until the end need not be looked through for what can go.
+        gc.collect()
+        gc.freeze()
         yield
         engine.dispose()
         await reader.close()
 
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Application(endpoint, routes=routes, lifespan=lifespan)
 
 
-class _Whole:
-    """Keeps a route from wrapping an ASGI application as if it were a function of a request."""
+class Application(Starlette):
+    """The API stands in front of the other pages: it needs no routing."""
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(self, endpoint: Endpoint, **details: Any) -> None:
+        super().__init__(**details)
+        self.endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] != "/graphql":
+            await super().__call__(scope, receive, send)
+        elif scope["method"] == "GET" and _wants_page(Request(scope)):
+            await _graphiql()(scope, receive, send)
+        else:
+            await self.endpoint(scope, receive, send)
 
 
 def _wants_page(request: Request) -> bool:

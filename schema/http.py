@@ -22,7 +22,7 @@ from app.platform.access import Caller
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import bounds, lane, written
-from schema.answer import MOST_ERRORS, formatted, told
+from schema.answer import MOST_ERRORS, failed, formatted, told
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
 from schema.plan import Planner
@@ -114,6 +114,8 @@ class Endpoint:
                 formatted(error) | {"extensions": {"code": invalid.code}} for error in invalid.errors[:MOST_ERRORS]
             ]
             return 400 if as_graphql else 200, "core", {"errors": errors}, {}
+        except Exception as failure:  # noqa: BLE001 - told without a word of it
+            return 500, "core", {"errors": [failed(GraphQLError("", original_error=failure))]}, {}
         refused = isinstance(body, dict) and "data" not in body
         return 400 if refused and as_graphql else 200, lane_name, body, {}
 

@@ -29,6 +29,7 @@ T = TypeVar("T")
 CODE = Plain()
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 MOST_FORMS = 64
+_CLOCKS = {(past, named): q.Clock(past, named) for past in (False, True) for named in (False, True)}
 
 
 class NoSource(TypeError):
@@ -53,11 +54,11 @@ class Planner(Selections):
     caller: Caller
     now: datetime
     past: bool = False
-    memory: dict[str, Walk] = field(default_factory=dict)
+    memory: dict[str, Walk] | None = None
     as_of: datetime | None = None
     values: Values = None  # type: ignore[assignment]
-    _walk: Walk = field(default_factory=Walk)
-    _form: list[Any] = field(default_factory=list)
+    _walk: Walk | None = None
+    _form: list[Any] | None = None
 
     def __post_init__(self) -> None:
         self.set_clock(self.now)
@@ -68,14 +69,15 @@ class Planner(Selections):
         org = self.caller.org
         given: dict[str, Any] = getattr(self.values, "given", {})
         self.values = Values(now, local_day(now, org.zone), org.exponent, given)
-        given |= _of_org(org)
+        given.update(_of_org(org))
         given["now"], given["today"], given["pin"] = now, self.values.today, microseconds(now)
-        given["instant_suffix"] = f"@{microseconds(self.as_of)}" if self.as_of else ""
-        given["as_of"] = f'"{instant_text(self.as_of)}"' if self.as_of else "null"
+        if self.as_of is not None:
+            given["instant_suffix"] = f"@{microseconds(self.as_of)}"
+            given["as_of"] = f'"{instant_text(self.as_of)}"'
 
     @property
     def clock(self) -> q.Clock:
-        return q.Clock(past=self.past, named=self.as_of is not None)
+        return _CLOCKS[self.past, self.as_of is not None]
 
     def set_as_of(self, instant: datetime | None) -> None:
         """Read everything below as of an instant; one that is still to come is no question."""
@@ -96,25 +98,28 @@ class Planner(Selections):
 
     def walked(self, key: str, walk: Callable[[], Iterable[Any]]) -> q.Fields:
         """What is selected below a root field: walked once, and again only for arguments that take another form."""
-        known = self.memory.get(key)
+        known = self.memory.get(key) if self.memory is not None else None
         if known is not None:
             # A filter of another shape, or another null in a cursor, makes another statement.
             leaves = self.values.leaves
             found = known.forms.get(tuple([ask(self) for ask in known.asks]))
             if found is not None:
-                self.values.given |= known.constants
+                self.values.given.update(known.constants)
                 return found
             self.values.leaves = leaves
-        self._walk, self._form = Walk(), []
+        made, form = Walk(), list[Any]()
+        self._walk, self._form = made, form
         fields = q.Fields(walk())
-        known = self.memory.setdefault(key, self._walk)
+        known = made if self.memory is None else self.memory.setdefault(key, made)
         if len(known.forms) >= MOST_FORMS:
             known.forms.clear()
-        known.forms[tuple(self._form)] = fields
+        known.forms[tuple(form)] = fields
         return fields
 
     def _again(self, selected: Selected, ask: Callable[["Planner"], T]) -> T:
         """What the arguments of a field below say now, and how to ask them in the next request."""
+        if self._walk is None or self._form is None:
+            return ask(self)
         if selected.timeless:
             before = set(self.values.given)
             found = ask(self)
@@ -315,6 +320,8 @@ def _of_org(org: Org) -> dict[str, Any]:
         "unit": 10**org.exponent,
         "currency": org.currency,
         "currency_json": f'"{org.currency}"',
+        "instant_suffix": "",
+        "as_of": "null",
     }
 
 

@@ -20,7 +20,8 @@ def new_id() -> UUID:
 
 def microseconds(instant: datetime) -> int:
     """Since 1970, as whole numbers: what ids and cursors carry."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    since = instant - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Nothing is sent to a connection between two statements: what one of them leaves 
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -42,14 +42,14 @@ class _Connection:
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
+        self.org: UUID | None = None
         self._statements: OrderedDict[Prepared, Any] = OrderedDict()
-        self._org: UUID | None = None
 
     async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
-        if org != self._org:
-            self._org = None
+        if org != self.org:
+            self.org = None
             await self.driver.execute(entering(org))
-            self._org = org
+            self.org = org
         statement = self._statements.get(prepared)
         if statement is None:
             statement = self._statements[prepared] = await self.driver.prepare(prepared.text)
@@ -62,57 +62,88 @@ class _Connection:
 
 
 class _Pool:
-    """The connections of one event loop."""
+    """The connections of one event loop. Whoever finds none idle opens one, up to a bound, or waits for his turn."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._idle: list[_Connection] = []
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._opened = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._free_for_long = asyncio.Semaphore(FOR_LONG_ONES)
 
     async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
         if prepared.took is None or prepared.took > LONG_MILLISECONDS:
-            async with self._free_for_long, self._free:
+            async with self._free_for_long:
                 return await self._run(prepared, parameters, org)
-        async with self._free:
-            return await self._run(prepared, parameters, org)
+        return await self._run(prepared, parameters, org)
 
     async def _run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
         while True:
-            known = bool(self._idle)
-            connection = self._idle.pop() if known else await self._open()
+            connection = self._take(org)
+            used = connection is not None
+            if connection is None:
+                connection = await self._another()
+                if connection is None:
+                    continue
+            began = time.perf_counter()
             try:
-                began = time.perf_counter()
                 found = await connection.run(prepared, parameters, org)
-                prepared.ran((time.perf_counter() - began) * 1000)
-            except asyncpg.QueryCanceledError:
-                self._idle.append(connection)
-                prepared.ran(1000 * QUESTION_SECONDS)
+            except BaseException as error:
+                if isinstance(error, asyncpg.QueryCanceledError):
+                    prepared.ran(1000 * QUESTION_SECONDS)
+                if isinstance(error, asyncpg.PostgresError) and not connection.driver.is_closed():
+                    self._give(connection)
+                    raise
+                self._drop(connection)
+                # It was cut while it lay idle: a reading may be asked again, on a new one.
+                if used and isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.PostgresError):
+                    continue
                 raise
-            except asyncpg.PostgresError:
-                if not connection.driver.is_closed():
-                    self._idle.append(connection)
-                    raise
-                if not known:
-                    raise
-            except (OSError, asyncpg.InterfaceError):
-                # It was cut while it lay idle: a reading may be asked again on a new one.
-                connection.driver.terminate()
-                if not known:
-                    raise
-            except BaseException:
-                connection.driver.terminate()
-                raise
-            else:
-                self._idle.append(connection)
-                return found
+            prepared.ran((time.perf_counter() - began) * 1000)
+            self._give(connection)
+            return found
 
-    async def _open(self) -> _Connection:
-        driver = await asyncpg.connect(self._dsn, server_settings=SETTINGS)
-        # The JSON that a statement answers with goes on as the bytes that came.
-        await driver.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=bytes, format="binary")
-        await driver.execute(TAKE_ROLE)
+    def _take(self, org: UUID) -> _Connection | None:
+        """An idle one, of that organisation if there is."""
+        for place in range(len(self._idle) - 1, -1, -1):
+            if self._idle[place].org == org:
+                return self._idle.pop(place)
+        return self._idle.pop() if self._idle and self._opened >= CONNECTIONS else None
+
+    async def _another(self) -> _Connection | None:
+        """A new one; None after a wait for one that was in use."""
+        if self._opened >= CONNECTIONS:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+            return None
+        self._opened += 1
+        try:
+            driver = await asyncpg.connect(self._dsn, server_settings=SETTINGS)
+            # The JSON that a statement answers with goes on as the bytes that came.
+            await driver.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=bytes, format="binary")
+            await driver.execute(TAKE_ROLE)
+        except BaseException:
+            self._opened -= 1
+            self._call_next()
+            raise
         return _Connection(driver)
+
+    def _give(self, connection: _Connection) -> None:
+        self._idle.append(connection)
+        self._call_next()
+
+    def _drop(self, connection: _Connection) -> None:
+        self._opened -= 1
+        connection.driver.terminate()
+        self._call_next()
+
+    def _call_next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def close(self) -> None:
         idle, self._idle = self._idle, []

@@ -6,6 +6,7 @@ A statement is made once per question and dialect and kept, up to a bound; askin
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -98,12 +99,13 @@ class World:
     def known(self, question: Question, dialect: str) -> Prepared | None:
         """The statement of a question that was asked before."""
         key = (dialect, question)
-        with self._lock:
-            found = self._prepared.get(key)
-            if found:
-                self.hits += 1
+        found = self._prepared.get(key)
+        if found is not None:
+            self.hits += 1
+            # Another thread may just have let it go.
+            with self._lock, suppress(KeyError):
                 self._prepared.move_to_end(key)
-            return found
+        return found
 
     def prepared(self, question: Question, dialect: str) -> Prepared:
         """The statement of a question, from the cache or made now, which takes some tens of milliseconds."""
