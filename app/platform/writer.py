@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Condition, Thread
@@ -162,7 +163,8 @@ class Writer:
         for each in group:
             by_loop.setdefault(each.answer.get_loop(), []).append(each)
         for loop, changes in by_loop.items():
-            if not loop.is_closed():
+            # One that was closed meanwhile has nobody who waits.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_tell, changes)
 
     # ------------------------------------------------------------------ PostgreSQL

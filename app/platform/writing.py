@@ -2,8 +2,8 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, cast
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.platform.access import Caller
 from app.platform.foreseen import Foreseen, Writing, merged
+from app.platform.piped import Failed, Piped
 from app.platform.sending import Prepared
 from app.platform.walls import entering
 from app.platform.work import Work
@@ -79,57 +80,62 @@ class OnPostgreSQL:
 
     def __init__(self, engine: Engine) -> None:
         self.org_id = UUID(int=0)
-        held = engine.raw_connection()
-        self._connection = cast("Any", held.driver_connection)
-        # Ours until it is closed: it remembers its organisation, and its plans. They look rows up by their keys,
-        # also those that were made while the tables were empty.
-        held.detach()
-        for setting in ("plan_cache_mode = force_generic_plan", *(f"enable_{way} = off" for way in _READING_WHOLE)):
-            self._connection.execute(f"SET {setting}")
-        self._connection.commit()
+        # Ours until it is closed: it remembers its organisation, and its plans.
+        self._piped = Piped(engine, _SETTINGS)
 
     def put(self, org_id: UUID, works: Sequence[Foreseen]) -> Sequence[Foreseen]:
         """Write these together; returns those that are to be done by looking, of which nothing is written. Raises
         when they cannot be written together; the connection is then of no more use."""
         if org_id != self.org_id:
-            self._connection.execute(entering(org_id))
-            self._connection.commit()
             self.org_id = org_id
-        refuted: Sequence[Foreseen] = works
+            self._piped.say(entering(org_id))
+        self._piped.say("BEGIN")
         try:
-            with self._connection.pipeline():
-                refuted = put(self, works, at_once=True)
-        except Exception:  # noqa: BLE001 - undone, and tried with a look at each answer
-            self._connection.rollback()
-        else:
+            refuted = put(self, works, at_once=True)
+            self._piped.wait()
             if not refuted:
                 return refuted
-            self._connection.rollback()
-        with self._connection.pipeline():
-            return put(self, works)
+        except Failed as failed:
+            if failed.state == _LOCKED:
+                raise
+        # Undone, and tried with a look at each answer.
+        self._piped.say("ROLLBACK")
+        self._piped.say("BEGIN")
+        refuted = put(self, works)
+        self._piped.wait()
+        return refuted
 
     def commit(self) -> None:
-        self._connection.commit()
+        done = self._piped.say("COMMIT")
+        self._piped.wait()
+        if done.told != b"COMMIT":
+            raise Failed("25P02")
 
     def close(self) -> None:
-        with suppress(Exception):
-            self._connection.close()
+        self._piped.close()
 
     def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
-        return self._connection.execute(prepared.text, prepared.parameters(values), prepare=True)
+        return self._piped.send(prepared, values)
 
     def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
         raise NotImplementedError
 
     def read(self, sent: Any) -> Sequence[Any]:
-        found: Sequence[Any] = sent.fetchall()
+        self._piped.wait()
+        found: Sequence[Any] = sent.rows
         return found
 
-    def sending(self) -> Any:
-        return self._connection.pipeline()
 
-
-_READING_WHOLE = ("seqscan", "hashjoin", "mergejoin")
+# They look rows up by their keys, whatever was counted of the tables when their plans were made.
+_SETTINGS = (
+    "plan_cache_mode = force_generic_plan",
+    "enable_seqscan = off",
+    "enable_hashjoin = off",
+    "enable_mergejoin = off",
+    # Many would wait with it: whoever meets another's lock waits for that apart.
+    "lock_timeout = '200ms'",
+)
+_LOCKED = "55P03"
 
 
 def put(writing: Writing, works: Sequence[Foreseen], *, at_once: bool = False) -> list[Foreseen]:
