@@ -56,10 +56,15 @@ def _grouped(statement: Statement, question: Groups, shape: Shape, nodes: list[s
     tests = list(rows.tests)
     if question.where is not None:
         tests.append(passes(statement, shape, rows, question.where))
-    keys = [rows[key] for key in question.keys]
-    totals = [total for node in nodes for total in _totals(node, func.count(rows[node]), *([rows[node]] * 3))]
+    # Each value is made once, though several aggregates name it: the offset keeps it from being written out in each.
+    values = dict.fromkeys([*question.keys, *nodes])
+    labelled = [rows[node].label(f"value_{n}") for n, node in enumerate(values)]
+    made = select(*labelled).select_from(rows.source).where(*tests).offset(constant(0)).subquery(statement.name("made"))
+    value = dict(zip(values, made.c, strict=True))
+    keys = [value[key] for key in question.keys]
+    totals = [total for node in nodes for total in _totals(node, func.count(value[node]), *([value[node]] * 3))]
     each = select(*(key.label(f"key_{n}") for n, key in enumerate(keys)), func.count().label("members"), *totals)
-    return each.select_from(rows.source).where(*tests).group_by(*keys)
+    return each.select_from(made).group_by(*keys)
 
 
 def _totals(node: str, known: Expression, added: Expression, least: Expression, most: Expression) -> list[Any]:
