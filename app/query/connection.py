@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CTE, ColumnElement, FromClause, Select, func, select
 
 from app.query import sql
-from app.query.cut import brought, counted, cut
+from app.query.cut import brought_with, counted, cut
 from app.query.fact import constant
 from app.query.flow import ROW, fenced
 from app.query.page import ordering
@@ -67,7 +67,7 @@ def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClaus
     """Per parent: the texts of its rows, in the order of their sort keys."""
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = [items for _, each in lists for items in each]
-    brings = brought(statement, many, shape, compiler.stored(shape, selections, None), nested)
+    brings = brought_with(statement, many, shape, compiler.stored(shape, selections, None), nested)
     page_rows = cut(statement, many, shape, parents, brings, numbered=False)
     keys = [f"key_{n}" for n in range(len(page.order))]
     passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
@@ -97,7 +97,7 @@ def _numbered(
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = [items for _, each in lists for items in each]
     shown_by = page if cursors else None
-    brings = brought(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
+    brings = brought_with(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
     page_rows = cut(statement, many, shape, parents, brings)
     rows = compiler.level(
         shape,

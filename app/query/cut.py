@@ -20,18 +20,20 @@ Expression = ColumnElement[Any]
 MOST_ROWS = 101
 
 
-def brought(statement: Statement, many: Many, shape: Shape, nodes: Iterable[str], nested: bool) -> frozenset[str]:
-    """The columns, of those that are shown, that the cut brings with it because it stands on their rows anyway; none
-    where many rows must be sorted first, which is quicker while they are narrow."""
+def brought(statement: Statement, shape: Shape, nodes: Iterable[str]) -> frozenset[str]:
+    """The columns, of those that are shown, that a cut can bring with it because it stands on their rows anyway."""
     columns = frozenset(node for node in nodes if node in shape.table.c) | {"id"}
-    if statement.clock.past and not columns.isdisjoint(shape.past):
-        return frozenset()
+    return frozenset() if statement.clock.past and not columns.isdisjoint(shape.past) else columns
+
+
+def brought_with(statement: Statement, many: Many, shape: Shape, nodes: Iterable[str], nested: bool) -> frozenset[str]:
+    """The same of a page; none where many rows must be sorted first, which is quicker while they are narrow."""
     if nested:
-        return columns if statement.dialect == "postgresql" else frozenset()
+        return brought(statement, shape, nodes) if statement.dialect == "postgresql" else frozenset()
     narrow = many.page.search is not None or not nodes_of(many.where) <= set(shape.table.c.keys())
     order = ["org_id", *(key.node for key in many.page.order)]
     indexes = ([column.name for column in index.columns][: len(order)] for index in shape.table.indexes)
-    return columns if not narrow and order in indexes else frozenset()
+    return brought(statement, shape, nodes) if not narrow and order in indexes else frozenset()
 
 
 def cut(

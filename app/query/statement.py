@@ -21,6 +21,7 @@ from app.platform.tenancy import check
 from app.query import sql
 from app.query.aggregate import groups
 from app.query.compile import Compiler, Needs
+from app.query.cut import brought
 from app.query.fact import constant
 from app.query.flow import Statement, in_force, read, typed
 from app.query.lists import JsonList
@@ -163,17 +164,19 @@ class World:
 
     def _lookup(self, compiler: Compiler, question: Lookup) -> Expression:
         statement, shape = compiler.statement, self.shapes[question.shape]
-        rows = read(statement, shape, nodes_of(question.where))
+        brings = brought(statement, shape, compiler.stored(shape, [question.fields], None))
+        rows = read(statement, shape, nodes_of(question.where) | brings)
         tests = [*rows.tests, passes(statement, shape, rows, question.where)]
-        found = select(rows["id"].label("id")).select_from(rows.source).where(*tests)
+        columns = [rows[node].label(node) for node in sorted(brings | {"id"})]
+        found = select(*columns).select_from(rows.source).where(*tests)
         if isinstance(question.where, Compare) and (question.where.node, question.where.op) == ("id", "eq"):
             only = found.cte(statement.name("cut"))
         else:
             # Several are as good as none: nobody is to be taken for somebody else.
             two = found.limit(constant(2)).cte(statement.name("found"))
             count = select(func.count()).select_from(two).scalar_subquery()
-            only = select(two.c.id).where(count == constant(1)).cte(statement.name("cut"))
-        row = compiler.level(shape, only, [question.fields], {}, None)
+            only = select(two).where(count == constant(1)).cte(statement.name("cut"))
+        row = compiler.level(shape, only, [question.fields], {}, None, brings=brings)
         return select(row.c.json_0).scalar_subquery()
 
     def _listing(self, compiler: Compiler, question: Listing) -> Expression:

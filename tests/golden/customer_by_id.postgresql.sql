@@ -1,10 +1,10 @@
 WITH cut AS
-(SELECT customer.id
+(SELECT customer.email, customer.id, customer.name
 FROM customers AS customer
 WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID),
 k AS MATERIALIZED
-(SELECT customer_2.email, customer_facts.gross_minor, customer_2.id, customer_facts.kept_orders, customer_2.name, customer_facts.refunded_minor
-FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org::UUID AND customer_facts.customer_id = customer_2.id),
+(SELECT cut.email, customer_facts.gross_minor, cut.id, customer_facts.kept_orders, cut.name, customer_facts.refunded_minor
+FROM cut JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org::UUID AND customer_facts.customer_id = cut.id),
 j AS MATERIALIZED
 (SELECT k.*, k.gross_minor - k.refunded_minor AS net_minor
 FROM k),

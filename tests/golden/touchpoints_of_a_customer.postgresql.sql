@@ -2,15 +2,12 @@ WITH cut AS
 (SELECT customer.id
 FROM customers AS customer
 WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID),
-customer_wide AS MATERIALIZED
-(SELECT customer_2.id
-FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id),
 cut_2 AS MATERIALIZED
-(SELECT customer_wide.id AS parent, cut_2_page.id, row_number() OVER (PARTITION BY customer_wide.id ORDER BY cut_2_page.key_0 DESC, cut_2_page.id DESC) AS n, cut_2_page.kind, cut_2_page.occurred_at, cut_2_page.subject
-FROM customer_wide JOIN LATERAL (SELECT cut_2_each.id, cut_2_each.key_0, cut_2_each.kind, cut_2_each.occurred_at, cut_2_each.subject
+(SELECT cut.id AS parent, cut_2_page.id, row_number() OVER (PARTITION BY cut.id ORDER BY cut_2_page.key_0 DESC, cut_2_page.id DESC) AS n, cut_2_page.kind, cut_2_page.occurred_at, cut_2_page.subject
+FROM cut JOIN LATERAL (SELECT cut_2_each.id, cut_2_each.key_0, cut_2_each.kind, cut_2_each.occurred_at, cut_2_each.subject
 FROM (SELECT touchpoint.id, touchpoint.occurred_at AS key_0, touchpoint.kind, touchpoint.occurred_at, touchpoint.subject
 FROM touchpoints AS touchpoint
-WHERE touchpoint.org_id = :org::UUID AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq::VARCHAR COLLATE "C" AND touchpoint.customer_id = customer_wide.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
+WHERE touchpoint.org_id = :org::UUID AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq::VARCHAR COLLATE "C" AND touchpoint.customer_id = cut.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
 LIMIT 101) AS cut_2_each ORDER BY cut_2_each.key_0 DESC, cut_2_each.id DESC
 LIMIT :customer_touchpoints_more::BIGINT) AS cut_2_page ON true),
 touchpoint_rows AS
@@ -22,6 +19,6 @@ FROM (SELECT touchpoint_rows.parent, touchpoint_rows.n, touchpoint_rows.json_0, 
 FROM touchpoint_rows ORDER BY touchpoint_rows.parent, place) AS ordered GROUP BY ordered.parent),
 customer_rows AS
 (SELECT format('{"touchpoints":{"nodes":[%s],"pageInfo":{"hasNextPage":%s,"endCursor":%s}}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS json_0
-FROM customer_wide LEFT OUTER JOIN joined ON customer_wide.id = joined.parent)
+FROM cut LEFT OUTER JOIN joined ON joined.parent = cut.id)
 SELECT (SELECT customer_rows.json_0
 FROM customer_rows) AS anon_1

@@ -2,15 +2,12 @@ WITH cut AS
 (SELECT customer.id
 FROM customers AS customer
 WHERE customer.org_id = :org AND customer.id = :by_id),
-customer_wide AS MATERIALIZED
-(SELECT customer_2.id
-FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org AND customer_2.id = cut.id),
 cut_2 AS MATERIALIZED
-(SELECT customer_wide.id AS parent, cut_2_each.value AS "row", cut_2_each."key" + 1 AS n
-FROM customer_wide JOIN json_each((SELECT json_group_array(cut_2_page.found) AS json_group_array_1
+(SELECT cut.id AS parent, cut_2_each.value AS "row", cut_2_each."key" + 1 AS n
+FROM cut JOIN json_each((SELECT json_group_array(cut_2_page.found) AS json_group_array_1
 FROM (SELECT touchpoint.id, touchpoint.occurred_at AS key_0, touchpoint.rowid AS found
 FROM touchpoints AS touchpoint
-WHERE touchpoint.org_id = :org AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq AND touchpoint.customer_id = customer_wide.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
+WHERE touchpoint.org_id = :org AND touchpoint.retracted_at IS NULL AND touchpoint.direction = :customer_touchpoints_where_direction_eq AND touchpoint.customer_id = cut.id ORDER BY touchpoint.occurred_at DESC, touchpoint.id DESC
 LIMIT :customer_touchpoints_more OFFSET 0) AS cut_2_page)) AS cut_2_each ON 1 = 1),
 touchpoint_wide AS MATERIALIZED
 (SELECT cut_2.parent, cut_2.n, touchpoint_2.id, touchpoint_2.kind, touchpoint_2.occurred_at, touchpoint_2.subject
@@ -25,6 +22,6 @@ FROM (SELECT touchpoint_rows.parent, touchpoint_rows.n, touchpoint_rows.json_0, 
 FROM touchpoint_rows ORDER BY touchpoint_rows.parent, place) AS ordered GROUP BY ordered.parent),
 customer_rows AS
 (SELECT format('{"touchpoints":{"nodes":[%s],"pageInfo":{"hasNextPage":%s,"endCursor":%s}}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS json_0
-FROM customer_wide LEFT OUTER JOIN joined ON customer_wide.id = joined.parent)
+FROM cut LEFT OUTER JOIN joined ON joined.parent = cut.id)
 SELECT (SELECT customer_rows.json_0
 FROM customer_rows) AS anon_1
