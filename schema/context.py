@@ -55,7 +55,7 @@ class Asked:
     def _policy_columns(self) -> dict[str, Any]:
         in_force = Policy.published_at <= self.now
         found = select(Policy.__table__).where(Policy.org_id == self.caller.org.id)
-        with self.engine.connect() as connection:
+        with self.engine.execution_options(reading=True).connect() as connection:
             enter(connection, self.caller.org.id)
             rows = connection.execute(
                 found.order_by(case((in_force, Policy.version), else_=-Policy.version).desc()).limit(1)
@@ -75,7 +75,7 @@ class Asked:
                 (Touchpoint, Touchpoint.resolved_at),
             )
         ]
-        with self.engine.connect() as connection:
+        with self.engine.execution_options(reading=True).connect() as connection:
             enter(connection, self.caller.org.id)
             return any(connection.execute(select(*later)).one())
 

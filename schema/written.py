@@ -13,7 +13,7 @@ import orjson
 from anyio.to_thread import run_sync
 from graphql import GraphQLError, GraphQLObjectType, get_named_type
 
-from app.platform.ids import PublicId
+from app.platform.ids import key_of
 from app.platform.refusals import BadInput
 from app.query import question as q
 from app.query.fetch import NOTHING
@@ -111,12 +111,12 @@ async def _told(
 
 
 async def _read(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Items, named: str) -> bytes:
-    public = PublicId.parse(named)
-    if public is None:
-        raise TypeError("An action answers with public ids.")
     entity: Entity = python_class(row.of).entity
+    key = key_of(named, entity.shape.prefix or "")
+    if key is None:
+        raise TypeError("An action answers with public ids.")
     question = q.Nodes(((entity.shape.name, items),), planner.clock, plan.mutated.even_hidden)
-    return await together(asked.reader, question, entity.shape.name, public.key, planner.values.given)
+    return await together(asked.reader, question, entity.shape.name, key, planner.values.given)
 
 
 def _items(planner: Planner, row: Row) -> q.Items:

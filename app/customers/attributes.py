@@ -18,10 +18,12 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def clean_attributes(problems: Problems, given: Any, *path: str | int) -> dict[str, Any]:
     """The object with its text in NFC; empty for None. Adds INVALID, OUT_OF_RANGE or TOO_LONG, one problem at most."""
     accepted: dict[str, Any] = {}
+    if given is None:
+        return accepted
     with problems.gathering(*path):
-        if not isinstance(given, dict | None):
+        if not isinstance(given, dict):
             refuse(Code.INVALID, "Attributes are a JSON object.")
-        composed = _composed(given or {}, 1)
+        composed = _composed(given, 1)
         attributes_text(composed)
         accepted.update(composed)
     return accepted
