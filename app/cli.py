@@ -82,6 +82,7 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
         server_header=False,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # whoever asks is known by the key, not by the address
         timeout_graceful_shutdown=10,
     )
 

@@ -1,13 +1,17 @@
 """Builds the ASGI application: the API at /graphql, GraphiQL for browsers, and nothing that leaves the host."""
 
+import asyncio
 import gc
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anyio.to_thread import run_sync
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
@@ -86,13 +90,23 @@ def _graphiql() -> Response:
     )
 
 
+@dataclass
+class _Known:
+    """Whom a key names: `until` when that may be said, and from when it is looked up again meanwhile."""
+
+    caller: Caller
+    again: float
+    until: float
+
+
 class Callers:
     """Who asks: the holder of a key, or whoever reaches an open server on this host."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._open_to: Caller | None = None
-        self._remembered: dict[bytes, tuple[float, Caller]] = {}
+        self._known: dict[bytes, _Known] = {}
+        self._asked: dict[bytes, asyncio.Task[Caller]] = {}
         if settings.open_org is not None:
             with Session(engine) as session:
                 org = organization(session, settings.open_org)
@@ -100,30 +114,49 @@ class Callers:
                 raise OperatorError("The organisation that is to be served does not exist.")
             self._open_to = operator(org)
 
-    def known(self, scope: Scope, headers: Headers) -> Caller | None:
-        """Whoever was found less than a second ago."""
-        given = headers.get(b"authorization")
-        found = self._remembered.get(given) if given else None
-        if found and found[0] > time.monotonic():
-            return found[1]
-        if self._key(headers) is None:
-            if self._open_to is None or not _from_this_host(scope):
-                raise Unauthenticated("Give an API key: Authorization: Bearer gx_...")
-            return self._open_to
-        return None
+    async def __call__(self, scope: Scope, headers: Headers) -> Caller:
+        """Raises Unauthenticated."""
+        given = headers.get(b"authorization", b"")
+        now, known = time.monotonic(), self._known.get(given)
+        if known is None or known.until < now:
+            if _key(given) is None:
+                if self._open_to is None or not _from_this_host(scope):
+                    raise Unauthenticated("Give an API key: Authorization: Bearer gx_...")
+                return self._open_to
+            return await asyncio.shield(self._look_up(given))
+        if known.again < now:
+            # Nobody waits for it: what was found is good for a while yet.
+            known.again = known.until
+            self._look_up(given)
+        return known.caller
 
-    def found(self, scope: Scope, headers: Headers) -> Caller:
-        """Looked up by the key."""
+    def _look_up(self, given: bytes) -> "asyncio.Task[Caller]":
+        """One look-up for all who ask with this key at this time."""
+        asked = self._asked.get(given)
+        if asked is None or asked.get_loop() is not asyncio.get_running_loop():
+            asked = self._asked[given] = asyncio.create_task(run_sync(self._found, _key(given) or ""))
+            asked.add_done_callback(partial(self._keep, given))
+        return asked
+
+    def _found(self, key: str) -> Caller:
         with Session(self._engine) as session:
-            caller = caller_of(session, self._key(headers) or "")
-        if len(self._remembered) >= MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[headers[b"authorization"]] = (time.monotonic() + REMEMBERED_SECONDS, caller)
-        return caller
+            return caller_of(session, key)
 
-    def _key(self, headers: Headers) -> str | None:
-        kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        return key.strip() or None if kind.lower() == "bearer" else None
+    def _keep(self, given: bytes, asked: "asyncio.Task[Caller]") -> None:
+        self._asked.pop(given, None)
+        if asked.cancelled() or asked.exception() is not None:
+            self._known.pop(given, None)
+            return
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        now = time.monotonic()
+        self._known[given] = _Known(asked.result(), now + REMEMBERED_SECONDS / 2, now + REMEMBERED_SECONDS)
+
+
+def _key(given: bytes) -> str | None:
+    """The key of an Authorization header."""
+    kind, _, key = given.decode("latin-1").partition(" ")
+    return key.strip() or None if kind.lower() == "bearer" else None
 
 
 def _from_this_host(scope: Scope) -> bool:

@@ -34,12 +34,25 @@ class NeedsMore(Exception):
 
 # ------------------------------------------------------------------ one row
 
+_ID = q.Compare("id", "eq", "by_id")
+
 
 def lookup(planner: Planner, selected: Selected, of: GraphQLObjectType, where: q.Where) -> q.Lookup:
     """The one row that passes; null for none and for several."""
-    entity: Entity = python_class(of).entity
-    items = planner.walked(selected.key, lambda: planner.items(of, selected.nodes, selected.key))
-    return q.Lookup(entity.shape.name, items, where, planner.clock)
+    fields = planner.walked(selected.key, lambda: planner.items(of, selected.nodes, selected.key))
+    clock = planner.clock
+
+    def made(fields: q.Fields) -> q.Lookup:
+        entity: Entity = python_class(of).entity
+        return q.Lookup(entity.shape.name, fields, where, clock)
+
+    found: q.Lookup = fields.asked((where, clock), made)
+    return found
+
+
+def _by_id(planner: Planner, selected: Selected, of: GraphQLObjectType, public: PublicId) -> q.Lookup:
+    planner.values.put("by_id", public.key)
+    return lookup(planner, selected, of, _ID)
 
 
 def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
@@ -51,7 +64,7 @@ def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given:
         if as_of is None and public.at is not None and public.at > planner.now:
             return None
         planner.set_as_of(as_of if as_of is not None else public.at)
-        return lookup(planner, selected, of, q.Compare("id", "eq", planner.values.put("by_id", public.key)))
+        return _by_id(planner, selected, of, public)
     planner.set_as_of(as_of)
     where = _who(planner, by)
     return None if where is None else lookup(planner, selected, of, where)
@@ -104,7 +117,7 @@ def one_by(prefix: str, live: q.Where) -> Ask:
         if public is None or public.prefix != prefix or (public.at is not None and public.at > planner.now):
             return None
         planner.set_as_of(public.at)
-        return lookup(planner, selected, of, q.Compare("id", "eq", planner.values.put("by_id", public.key)))
+        return _by_id(planner, selected, of, public)
 
     return ask
 

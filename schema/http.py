@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from random import getrandbits
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from anyio.to_thread import run_sync
@@ -48,14 +48,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Body = bytes | dict[str, Any]
 
 
-class Callers(Protocol):
-    """Who a request's credentials name."""
-
-    def known(self, scope: Scope, headers: Headers) -> Caller | None:
-        """Whoever was found a moment ago. Raises Unauthenticated for what can be nobody's credentials."""
-
-    def found(self, scope: Scope, headers: Headers) -> Caller:
-        """Looked up. Raises Unauthenticated."""
+# Who a request's credentials name; raises Unauthenticated.
+Callers = Callable[[Scope, Headers], Awaitable[Caller]]
 
 
 class Endpoint:
@@ -150,8 +144,7 @@ class Endpoint:
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller:
         try:
-            known = self._callers.known(scope, headers)
-            return known if known is not None else await run_sync(self._callers.found, scope, headers)
+            return await self._callers(scope, headers)
         except Unauthenticated as refused:
             raise Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"}) from None
 

@@ -9,7 +9,6 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy import make_url
@@ -66,6 +65,7 @@ class _Pool:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self.loop = asyncio.get_running_loop()
         self._idle: list[_Connection] = []
         self._opened = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -113,7 +113,7 @@ class _Pool:
     async def _another(self) -> _Connection | None:
         """A new one; None after a wait for one that was in use."""
         if self._opened >= CONNECTIONS:
-            turn = asyncio.get_running_loop().create_future()
+            turn = self.loop.create_future()
             self._waiting.append(turn)
             await turn
             return None
@@ -152,20 +152,19 @@ class _Pool:
 
 
 class PostgreSQL:
-    """A pool for each event loop that asks: a connection belongs to the loop that opened it."""
+    """The pool of the event loop that asks: a connection belongs to the loop that opened it."""
 
     def __init__(self, url: str) -> None:
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+        self._pool: _Pool | None = None
 
     async def run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes | None:
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
-            pool = self._pools[loop] = _Pool(self._dsn)
-        return await pool.run(prepared, prepared.placed(values), values["org"])
+        # To ask which loop runs costs more than all the rest of this; whether the last one still does is as good.
+        if self._pool is None or self._pool.loop.is_closed():
+            self._pool = _Pool(self._dsn)
+        return await self._pool.run(prepared, prepared.placed(values), values["org"])
 
     async def close(self) -> None:
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
+        pool, self._pool = self._pool, None
+        if pool is not None and not pool.loop.is_closed():
             await pool.close()

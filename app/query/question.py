@@ -5,6 +5,7 @@ Values (ids, thresholds, page sizes, cursor values) are parameters; their names 
 of the path that leads to them, which keeps the statement readable.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -150,6 +151,9 @@ Item: TypeAlias = Field | Said | Part | Listed | Explained | One | Rows | Many
 Items: TypeAlias = tuple[Item, ...]
 
 
+_MOST_QUESTIONS = 64
+
+
 class Fields(tuple[Any, ...]):  # noqa: SLOT001 - it keeps its hash
     """A selection that is asked again and again: equal to any tuple of the same, and hashed once."""
 
@@ -161,6 +165,16 @@ class Fields(tuple[Any, ...]):  # noqa: SLOT001 - it keeps its hash
 
     def __eq__(self, other: object) -> bool:
         return self is other or super().__eq__(other)
+
+    def asked(self, how: Any, make: "Callable[[Fields], Any]") -> Any:
+        """The question that was made of it so before: the very same is found sooner than an equal one."""
+        known = self.__dict__.setdefault("questions", {})
+        found = known.get(how)
+        if found is None:
+            if len(known) >= _MOST_QUESTIONS:
+                known.clear()
+            found = known[how] = make(self)
+        return found
 
 
 # ------------------------------------------------------------------ what is tested
