@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import logging
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from app.platform.database import connect
 from app.platform.refusals import OperatorError, Unauthenticated
 from app.platform.work import operator
 from app.query.fetch import Reader
+from app.scores.standings import Settler
 from app.settings import Settings
 from schema.http import Endpoint, Send
 from schema.request import Headers, Receive, Scope
@@ -34,6 +37,9 @@ GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
 # A revoked key is refused within this many seconds.
 _THIS_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
+# Few enough at once that nobody who writes has to wait for long.
+SETTLED_AT_ONCE, SETTLED_PAUSE, SETTLED_SECONDS = 250, 0.02, 2.0
+log = logging.getLogger("guanxi.server")
 
 
 def create_app(settings: Settings | None = None) -> "Application":
@@ -54,11 +60,25 @@ def create_app(settings: Settings | None = None) -> "Application":
         # What stands until the end need not be looked through for what can go.
         gc.collect()
         gc.freeze()
+        settling = asyncio.create_task(_settle(Settler(engine, lambda: datetime.now(UTC), SETTLED_AT_ONCE)))
         yield
+        settling.cancel()
+        await asyncio.wait([settling])
         engine.dispose()
         await reader.close()
 
     return Application(endpoint, routes=routes, lifespan=lifespan)
+
+
+async def _settle(settler: Settler) -> None:
+    """Judge anew whose standing is open, a few at a time: what has changed, and what the last midnight has."""
+    while True:
+        try:
+            judged = await run_sync(settler.step)
+        except Exception as failure:  # noqa: BLE001 - answers are right without it, and it is tried again
+            log.error("settling failed: %s", type(failure).__name__)
+            judged = 0
+        await asyncio.sleep(SETTLED_PAUSE if judged else SETTLED_SECONDS)
 
 
 class Application(Starlette):

@@ -17,7 +17,7 @@ from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
 from app.platform.walls import TAKE_ROLE, entering
 from app.query.statement import Prepared
 
-CONNECTIONS = 8
+CONNECTIONS = 16
 # Of them, how many a statement may have that is long, or of which nothing is known yet: the rest stay free for others.
 FOR_LONG_ONES = 3
 LONG_MILLISECONDS = 50.0
