@@ -45,7 +45,8 @@ log = logging.getLogger("guanxi.server")
 def create_app(settings: Settings | None = None) -> "Application":
     """The application of these settings; raises OperatorError when it cannot be served."""
     settings = settings or Settings.from_environment()
-    engine, reader = connect(settings.database_url, serving=True), Reader(settings.database_url, world)
+    engine = connect(settings.database_url, serving=True)
+    reader = Reader(settings.database_url, world, settings.connections)
     endpoint = Endpoint(engine, reader, Callers(engine, settings), test_clock=settings.test_clock)
 
     async def ready(_: Request) -> Response:

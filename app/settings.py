@@ -9,18 +9,21 @@ from uuid import UUID
 from app.platform.ids import key_of
 from app.platform.refusals import OperatorError
 
+MOST_CONNECTIONS = 1_000
+
 
 @dataclass(frozen=True)
 class Settings:
-    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_OPEN_ORG, GUANXI_TEST_CLOCK.
+    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_TEST_CLOCK.
 
     `open_org`: the organisation that a server bound to loopback serves without a key; None demands a key.
-    `test_clock`: requests may set their own clock.
+    `connections`: over how many each process reads from PostgreSQL. `test_clock`: requests may set their own clock.
     """
 
     database_url: str = "sqlite:///./guanxi.db"
     host: str = "127.0.0.1"
     port: int = 8000
+    connections: int = 16
     open_org: UUID | None = None
     test_clock: bool = False
 
@@ -34,11 +37,15 @@ class Settings:
         port = said("PORT", str(cls.port))
         if not port.isdecimal() or not 0 <= int(port) <= 65535:
             raise OperatorError("GUANXI_PORT is a number from 0 to 65535.")
+        connections = said("CONNECTIONS", str(cls.connections))
+        if not connections.isdecimal() or not 1 <= int(connections) <= MOST_CONNECTIONS:
+            raise OperatorError(f"GUANXI_CONNECTIONS is a number from 1 to {MOST_CONNECTIONS}.")
         open_org = said("OPEN_ORG", "")
         settings = cls(
             database_url=said("DATABASE_URL", cls.database_url),
             host=said("HOST", cls.host),
             port=int(port),
+            connections=int(connections),
             open_org=key_of(open_org, "org") if open_org else None,
             test_clock=said("TEST_CLOCK", "0") == "1",
         )

@@ -56,4 +56,6 @@ class Client:
 
 
 def application(url: str) -> Starlette:
-    return create_app(Settings.from_environment({"GUANXI_DATABASE_URL": url, "GUANXI_TEST_CLOCK": "1"}))
+    # Few connections: a test server has a hundred for all applications of all tests.
+    environment = {"GUANXI_DATABASE_URL": url, "GUANXI_TEST_CLOCK": "1", "GUANXI_CONNECTIONS": "3"}
+    return create_app(Settings.from_environment(environment))

@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session", autouse=True)
 async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
     """All tests of a process share an event loop, as requests do: connections that are read over belong to one."""
-    yield
+    yield  # noqa: PT022 - the loop stays until then
 
 
 @pytest.fixture(params=BACKENDS)

@@ -12,7 +12,7 @@ PRINTED = str(PublicId("org", ORG))
 
 def test_an_empty_environment_is_a_local_server_with_keys() -> None:
     assert Settings.from_environment({"GUANXI_HOST": ""}) == Settings(
-        "sqlite:///./guanxi.db", "127.0.0.1", 8000, None, False
+        "sqlite:///./guanxi.db", "127.0.0.1", 8000, 16, None, False
     )
 
 
@@ -21,10 +21,11 @@ def test_everything_can_be_said() -> None:
         "GUANXI_DATABASE_URL": "postgresql://db/guanxi",
         "GUANXI_HOST": "::1",
         "GUANXI_PORT": "9000",
+        "GUANXI_CONNECTIONS": "4",
         "GUANXI_OPEN_ORG": PRINTED,
         "GUANXI_TEST_CLOCK": "1",
     }
-    assert Settings.from_environment(said) == Settings("postgresql://db/guanxi", "::1", 9000, ORG, True)
+    assert Settings.from_environment(said) == Settings("postgresql://db/guanxi", "::1", 9000, 4, ORG, True)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ def test_everything_can_be_said() -> None:
     [
         {"GUANXI_PORT": "http"},
         {"GUANXI_PORT": "65536"},
+        {"GUANXI_CONNECTIONS": "0"},
         {"GUANXI_OPEN_ORG": "org_1"},
         {"GUANXI_OPEN_ORG": ORG.hex},
         {"GUANXI_OPEN_ORG": PRINTED, "GUANXI_HOST": "0.0.0.0"},

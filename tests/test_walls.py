@@ -235,7 +235,7 @@ def test_reading_connections_take_the_role_and_forget_the_last_organisation(url:
     counted = Prepared("SELECT count(*)::text FROM customers WHERE $1::uuid IS NOT NULL", who.binders)
 
     async def ask() -> None:
-        driver = PostgreSQL(url)
+        driver = PostgreSQL(url, 1)
         assert str(await driver.run(who, {"org": MINE}), "utf-8").startswith("guanxi_server_")
         assert [await driver.run(counted, {"org": org}) for org in (MINE, THEIRS, MINE)] == [b"22", b"13", b"22"]
         await driver.close()
@@ -260,7 +260,7 @@ def test_questions_answer_alike_without_the_first_wall(url: str, name: str) -> N
     assert "org_id =" not in open_.text
 
     async def ask(statement: Prepared, org: UUID) -> bytes | None:
-        driver = PostgreSQL(url)
+        driver = PostgreSQL(url, 1)
         try:
             return await driver.run(statement, {**values, "org": org})
         finally:

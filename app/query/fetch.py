@@ -29,12 +29,12 @@ class Driver(Protocol):
 
 
 class Reader:
-    """Answers questions from one database."""
+    """Answers questions from one database, over so many connections to a server."""
 
-    def __init__(self, url: str, world: World) -> None:
+    def __init__(self, url: str, world: World, connections: int = 16) -> None:
         self.world = world
         self._dialect = make_url(url).get_backend_name()
-        self._driver: Driver = PostgreSQL(url) if self._dialect == "postgresql" else SQLite(url)
+        self._driver: Driver = PostgreSQL(url, connections) if self._dialect == "postgresql" else SQLite(url)
 
     def known(self, question: Question) -> Prepared | None:
         """The statement of a question that was asked before."""

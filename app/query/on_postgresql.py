@@ -17,8 +17,7 @@ from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
 from app.platform.walls import TAKE_ROLE, entering
 from app.query.statement import Prepared
 
-CONNECTIONS = 16
-# Of them, how many a statement may have that is long, or of which nothing is known yet: the rest stay free for others.
+# How many connections statements may have that are long, or of which nothing is known yet: the rest stay free.
 FOR_LONG_ONES = 3
 LONG_MILLISECONDS = 50.0
 # A large plan takes some 2 MiB of the server's memory, on each connection.
@@ -63,13 +62,13 @@ class _Connection:
 class _Pool:
     """The connections of one event loop. Whoever finds none idle opens one, up to a bound, or waits for his turn."""
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, dsn: str, most: int) -> None:
+        self._dsn, self._most = dsn, most
         self.loop = asyncio.get_running_loop()
         self._idle: list[_Connection] = []
         self._opened = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._free_for_long = asyncio.Semaphore(FOR_LONG_ONES)
+        self._free_for_long = asyncio.Semaphore(min(FOR_LONG_ONES, most))
 
     async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
         if prepared.took is None or prepared.took > LONG_MILLISECONDS:
@@ -108,11 +107,11 @@ class _Pool:
         for place in range(len(self._idle) - 1, -1, -1):
             if self._idle[place].org == org:
                 return self._idle.pop(place)
-        return self._idle.pop() if self._idle and self._opened >= CONNECTIONS else None
+        return self._idle.pop() if self._idle and self._opened >= self._most else None
 
     async def _another(self) -> _Connection | None:
         """A new one; None after a wait for one that was in use."""
-        if self._opened >= CONNECTIONS:
+        if self._opened >= self._most:
             turn = self.loop.create_future()
             self._waiting.append(turn)
             await turn
@@ -148,20 +147,24 @@ class _Pool:
     async def close(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
-            await connection.driver.close()
+            if asyncio.get_running_loop() is self.loop:
+                await connection.driver.close()
+            else:
+                connection.driver.terminate()
 
 
 class PostgreSQL:
     """The pool of the event loop that asks: a connection belongs to the loop that opened it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int) -> None:
+        self._connections = connections
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: _Pool | None = None
 
     async def run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes | None:
         # To ask which loop runs costs more than all the rest of this; whether the last one still does is as good.
         if self._pool is None or self._pool.loop.is_closed():
-            self._pool = _Pool(self._dsn)
+            self._pool = _Pool(self._dsn, self._connections)
         return await self._pool.run(prepared, prepared.placed(values), values["org"])
 
     async def close(self) -> None:
