@@ -64,8 +64,18 @@ def mutated_of(graphql_field: Any) -> Mutated | None:
     return found
 
 
-async def perform(request: Asked, field: str, mutated: Mutated, given: Any, key: str | None) -> Result:
-    """Do it in one transaction; the same key again answers what was done first. Raises nothing that the caller could mend."""
+async def perform(
+    request: Asked,
+    field: str,
+    mutated: Mutated,
+    given: Any,
+    key: str | None,
+    show: Callable[[Work, Result], None] = lambda _work, _result: None,
+) -> Result:
+    """Do it in one transaction; the same key again answers what was done first. Raises nothing that the caller could mend.
+
+    `show`: what is to be read back of a result in the same transaction.
+    """
 
     def do(work: Work) -> Result:
         if key is not None:
@@ -79,6 +89,7 @@ async def perform(request: Asked, field: str, mutated: Mutated, given: Any, key:
             raise _Aborted(result)
         if key is not None:
             remember(work, field, key, print_, result)
+        show(work, result)
         return result
 
     try:

@@ -15,8 +15,11 @@ from graphql import GraphQLError, GraphQLObjectType, get_named_type
 
 from app.platform.ids import key_of
 from app.platform.refusals import BadInput
+from app.platform.work import Work
 from app.query import question as q
 from app.query.fetch import NOTHING
+from app.query.shape import Shape
+from app.query.shown import Shown, Sight, is_light
 from schema.context import Asked
 from schema.documents import Operation
 from schema.fields import Entity
@@ -39,6 +42,11 @@ class Row:
     selected: Selected
     of: GraphQLObjectType
     known: Mapping[str, str] | None
+
+    @property
+    def of_shape(self) -> Shape:
+        entity: Entity = python_class(self.of).entity
+        return entity.shape
 
 
 @dataclass
@@ -72,15 +80,24 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
         return None
     if once is None and plan.mutated.needs_key(given):
         return None
+    sights: dict[str, Sight] = {}
+
+    def show(work: Work, result: Mapping[str, Any]) -> None:
+        for row in plan.rows:
+            shown = None if asked.set_clock else _shown(asked, planner, plan, row, items[row.name])
+            public = key_of(result.get(row.name) or "", row.of_shape.prefix)
+            if shown and public and work.foresees(shown, sight := Sight(public)):
+                sights[row.name] = sight
+
     try:
-        result = asked.done[key] = await perform(asked, name, plan.mutated, given, once)
+        result = asked.done[key] = await perform(asked, name, plan.mutated, given, once, show)
     except Exception as failure:  # noqa: BLE001 - told where failures are told
         asked.done[key] = failure
         return None
     if result.get("user_errors"):
         return None
     try:
-        told = await _told(asked, planner, plan, items, result)
+        told = await _told(asked, planner, plan, items, sights, result)
     except Exception:  # noqa: BLE001 - it is done; graphql-core reads again, and says what fails
         return None
     more = b',"extensions":' + orjson.dumps(asked.extensions) if asked.extensions else b""
@@ -88,7 +105,12 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
 
 
 async def _told(
-    asked: Asked, planner: Planner, plan: Plan, items: Mapping[str, q.Items], result: Mapping[str, Any]
+    asked: Asked,
+    planner: Planner,
+    plan: Plan,
+    items: Mapping[str, q.Items],
+    sights: Mapping[str, Sight],
+    result: Mapping[str, Any],
 ) -> bytes:
     # What is as it was written just now. A set clock may lie before it, and of a repeat it may be gone since.
     sure = not asked.set_clock and "idempotency" not in asked.extensions
@@ -105,18 +127,31 @@ async def _told(
             shown = {"id": result[part.name], "__typename": part.of.name}
             value = orjson.dumps({key: shown[name] for key, name in part.known.items()})
         else:
-            value = await _read(asked, planner, plan, part, items[part.name], result[part.name])
+            seen = sights.get(part.name)
+            key = key_of(result[part.name], part.of_shape.prefix)
+            # What was seen of an attempt that came to nothing has another key.
+            if seen is not None and seen.json is not None and seen.key == key:
+                value = seen.json
+            elif key is None:
+                raise TypeError("An action answers with public ids.")
+            else:
+                question = _question(planner, plan, part, items[part.name])
+                value = await together(asked.reader, question, part.of_shape.name, key, planner.values.given)
         told.append(prefix + value)
     return b",".join(told)
 
 
-async def _read(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Items, named: str) -> bytes:
-    entity: Entity = python_class(row.of).entity
-    key = key_of(named, entity.shape.prefix or "")
-    if key is None:
-        raise TypeError("An action answers with public ids.")
-    question = q.Nodes(((entity.shape.name, items),), planner.clock, plan.mutated.even_hidden)
-    return await together(asked.reader, question, entity.shape.name, key, planner.values.given)
+def _question(planner: Planner, plan: Plan, row: Row, items: q.Items) -> q.Nodes:
+    return q.Nodes(((row.of_shape.name, items),), planner.clock, plan.mutated.even_hidden)
+
+
+def _shown(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Items) -> Shown | None:
+    """The row, read where it is written; None when that is not known to be quick, or nothing is to be read."""
+    if row.known is not None or not is_light(items):
+        return None
+    prepared = asked.reader.known(_question(planner, plan, row, items))
+    shown = Shown(prepared, row.of_shape.name, planner.values.given) if prepared else None
+    return shown if shown and shown.is_simple else None
 
 
 def _items(planner: Planner, row: Row) -> q.Items:

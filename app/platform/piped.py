@@ -67,7 +67,7 @@ class Piped:
     def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Sent:
         known = self._names.get(prepared.text)
         if known is None:
-            known = self._prepare(prepared.text)
+            known = self._prepare(prepared)
         name, parameters = known
         given = prepared.parameters(values)
         self._pg.send_query_prepared(name, [_text(given[each]) for each in parameters])
@@ -107,15 +107,18 @@ class Piped:
         self._waiting.append(sent)
         return sent
 
-    def _prepare(self, text: str) -> tuple[bytes, list[str]]:
+    def _prepare(self, prepared: Prepared) -> tuple[bytes, list[str]]:
         self._made += 1
-        name, parameters = b"w%d" % self._made, list(dict.fromkeys(_PARAMETER.findall(text)))
-        numbered = _PARAMETER.sub(lambda found: f"${parameters.index(found[1]) + 1}", text).replace("%%", "%")
-        self._pg.send_prepare(name, numbered.encode())
+        name, text = b"w%d" % self._made, prepared.text
+        parameters = list(dict.fromkeys(_PARAMETER.findall(text)))
+        if parameters:
+            text = _PARAMETER.sub(lambda found: f"${parameters.index(found[1]) + 1}", text).replace("%%", "%")
+        self._pg.send_prepare(name, text.encode())
         self._sent()
-        self._fresh.append(text)
-        self._names[text] = name, parameters
-        return name, parameters
+        self._fresh.append(prepared.text)
+        # A text without names has its parameters in their order already.
+        self._names[prepared.text] = known = name, parameters or list(prepared.binders)
+        return known
 
     def _flush(self) -> None:
         while self._pg.flush():

@@ -154,14 +154,17 @@ class Writer:
                 claimed |= change.claims
         return group
 
-    def _told(self, group: Sequence[Change]) -> None:
+    def _told(self, group: Sequence[Change], rest: Sequence[Change] = ()) -> None:
+        """Answer a group that is committed; for the rest of it there was no time: it comes first in the next."""
         with self._gathered:
             for each in group:
                 self._in_hand -= each.claims
+            self._waiting.extendleft(reversed(rest))
             self._gathered.notify()
         by_loop: dict[Any, list[Change]] = {}
         for each in group:
-            by_loop.setdefault(each.answer.get_loop(), []).append(each)
+            if each not in rest:
+                by_loop.setdefault(each.answer.get_loop(), []).append(each)
         for loop, changes in by_loop.items():
             # One that was closed meanwhile has nobody who waits.
             with suppress(RuntimeError):
@@ -194,33 +197,31 @@ class Writer:
     def _write_on_sqlite(self) -> None:
         writing: OnSQLite | None = None
         while group := self._take():
-            done = group
+            rest: list[Change] = []
             try:
                 with one_writer:
                     writing = writing or OnSQLite(self._engine)
                     writing.begin()
-                    done = self._fill(writing, group)
+                    rest = self._fill(writing, group)
                     writing.commit()
             except Exception as error:  # noqa: BLE001 - told to each
+                rest = []
                 _fail(group, error)
-                done, writing = group, _close(writing)
-            self._told(done)
-            if len(done) < len(group):
-                with self._gathered:
-                    self._waiting.extendleft(reversed(group[len(done) :]))
+                writing = _close(writing)
+            self._told(group, rest)
         _close(writing)
 
     def _fill(self, writing: OnSQLite, group: list[Change]) -> list[Change]:
-        """Write what there is time for, the foreseen first; returns what was written, refused or failed."""
-        apart: list[Change] = [each for each in group if not each.foreseen]
+        """Write what there is time for, the foreseen first; returns the rest, of which nothing is written."""
         by_org: dict[Any, list[Change]] = {}
         for each in group:
             if each.foreseen:
                 by_org.setdefault(each.caller.org.id, []).append(each)
         for org_id, some in by_org.items():
             refuted = writing.put(org_id, [each.foreseen for each in some if each.foreseen])
-            apart += [each for each in some if each.foreseen in refuted]
-        group.sort(key=apart.__contains__)
+            for each in some:
+                each.foreseen = None if each.foreseen in refuted else each.foreseen
+        apart = [each for each in group if not each.foreseen]
         ends = time.monotonic() + LONGEST_SECONDS
         for place, each in enumerate(apart, 1):
             try:
@@ -230,8 +231,8 @@ class Writer:
                 each.error = error
                 writing.go_on(error)
             if time.monotonic() > ends:
-                return group[: len(group) - len(apart) + place]
-        return group
+                return apart[place:]
+        return []
 
 
 def _foresee(caller: Caller, now: datetime, do: Do) -> tuple[Foreseen | None, Result]:

@@ -166,6 +166,33 @@ def test_what_rests_on_another_comes_after_it(
         assert rows_in(work, Touchpoint) == 5
 
 
+def test_whoever_takes_long_does_not_hold_the_others(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], commits: Commits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite, where all go through one writer: a group ends with the first that takes its time."""
+    monkeypatch.setattr("app.platform.writer.LONGEST_SECONDS", 0)
+    done: Counter[str] = Counter()
+
+    def looked(customer: str) -> Do:
+        def act(work: Work) -> Any:
+            # The session is asked for: this one is not foreseen.
+            answer = {**contact(customer)(work), "again": bool(work.session)}
+            done[customer] += 1
+            return answer
+
+        return act
+
+    nobody = [contact("cus_" + f"{n:032}") for n in range(3)]
+    acts = [act for n in range(4) for act in (looked(customers[n]), contact(customers[n + 4]), *nobody[n : n + 1])]
+    answers = at_once(engine, org, acts, commits)
+    assert Counter(type(answer) for answer in answers) == {dict: 8, Refused: 3}
+    assert len({answer["touchpoint"] for answer in answers if isinstance(answer, dict)}) == 8
+    assert done == dict.fromkeys(customers[:4], 1)
+    assert engine.dialect.name == "postgresql" or commits.count >= 7
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == 8
+
+
 def test_together_is_as_alone(engine: Engine, org: Org, begin: Begin, customers: list[str]) -> None:
     """Half of the customers are written in groups, half one after the other; late events among them."""
 
