@@ -61,6 +61,8 @@ def create_app(settings: Settings | None = None) -> "Application":
         # What stands until the end need not be looked through for what can go.
         gc.collect()
         gc.freeze()
+        # A request makes some hundred objects, and leaves none in a circle.
+        gc.set_threshold(20_000, 20, 50)
         settling = asyncio.create_task(_settle(Settler(engine, lambda: datetime.now(UTC), SETTLED_AT_ONCE)))
         yield
         settling.cancel()

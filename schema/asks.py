@@ -126,7 +126,14 @@ def one_by(prefix: str, live: q.Where) -> Ask:
 
 
 def rows(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
-    return q.Connection(planner.connection(given, selected, of), planner.clock)
+    return _connected(planner, planner.connection(given, selected, of))
+
+
+def _connected(planner: Planner, many: q.Many) -> q.Question:
+    clock = planner.clock
+    fields: Any = many.fields
+    found: q.Question = fields.asked((many, clock), lambda _: q.Connection(many, clock))
+    return found
 
 
 def customers(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
@@ -135,7 +142,7 @@ def customers(planner: Planner, selected: Selected, of: GraphQLObjectType, given
     many = planner.connection(given, selected, of, terms or None)
     if terms is not None and not terms:
         many = q.Many(many.key, many.shape, None, many.fields, many.page, q.AnyOf(()))
-    return q.Connection(many, planner.clock)
+    return _connected(planner, many)
 
 
 def terms_of(given: Given) -> list[Any] | None:

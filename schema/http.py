@@ -43,7 +43,15 @@ from schema.schema import graphql_schema
 
 CLOCKS = (1900, 9000)  # beyond them days and time zones run out
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-_MEDIA = {True: f"{GRAPHQL_JSON}; charset=utf-8".encode(), False: f"{PLAIN_JSON}; charset=utf-8".encode()}
+_ALWAYS = {
+    (as_graphql, lane_name): [
+        (b"content-type", f"{GRAPHQL_JSON if as_graphql else PLAIN_JSON}; charset=utf-8".encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-guanxi-lane", lane_name.encode()),
+    ]
+    for as_graphql in (True, False)
+    for lane_name in ("sql", "core")
+}
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Body = bytes | dict[str, Any]
 
@@ -76,19 +84,14 @@ class Endpoint:
                 error["extensions"]["requestId"] = request_id
             body = orjson.dumps(whole)
         self.served[lane_name] += 1
-        start = {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", _MEDIA[as_graphql]),
-                (b"content-length", str(len(body)).encode()),
-                (b"cache-control", b"no-store"),
-                (b"x-request-id", request_id.encode()),
-                (b"x-guanxi-lane", lane_name.encode()),
-                *((name.encode(), value.encode()) for name, value in more.items()),
-            ],
-        }
-        await send(start)
+        said = [
+            *_ALWAYS[as_graphql, lane_name],
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode()),
+        ]
+        if more:
+            said += [(name.encode(), value.encode()) for name, value in more.items()]
+        await send({"type": "http.response.start", "status": status, "headers": said})
         await send({"type": "http.response.body", "body": body})
 
     async def _answered(

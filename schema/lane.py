@@ -69,18 +69,22 @@ async def answer(
         asks = [_asked(root, operation, variables, caller, now, past) for root in plan.roots]
     except (BadInput, GraphQLError, NeedsMore, NoSource):
         return None
-    if len(asks) == 1:
-        try:
-            data = await _read(reader, plan.roots[0], asks[0])
-        except Exception as failure:  # noqa: BLE001 - told without a word of it
-            return _with_errors(plan.roots, [failure])
-        return b'{"data":{' + data + b"}}"
-    found = await asyncio.gather(
-        *(_read(reader, root, ask) for root, ask in zip(plan.roots, asks, strict=True)), return_exceptions=True
-    )
-    if any(isinstance(each, BaseException) for each in found):
+    each = list(zip(plan.roots, asks, strict=True))
+    if len(asks) == 1 or all(ask is None or reader.is_short(ask[0]) for ask in asks):
+        # One after the other: what is short is done before a task could be made for it.
+        found = [await _attempted(reader, root, ask) for root, ask in each]
+    else:
+        found = await asyncio.gather(*(_attempted(reader, root, ask) for root, ask in each))
+    if any(isinstance(data, Exception) for data in found):
         return _with_errors(plan.roots, found)
     return b'{"data":{' + b",".join(found) + b"}}"  # type: ignore[arg-type]
+
+
+async def _attempted(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes | Exception:
+    try:
+        return await _read(reader, root, ask)
+    except Exception as failure:  # noqa: BLE001 - told without a word of it
+        return failure
 
 
 def _asked(
@@ -103,15 +107,13 @@ async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]]
     return root.prefix + (text[1:-1] if root.selected.name == "node" else text)
 
 
-def _with_errors(roots: Sequence[Root], found: Sequence[bytes | BaseException]) -> bytes:
+def _with_errors(roots: Sequence[Root], found: Sequence[bytes | Exception]) -> bytes:
     """As graphql-core answers when a field fails: it is null, or all is where it cannot be."""
     errors, parts, whole = [], [], True
     for root, each in zip(roots, found, strict=True):
         if isinstance(each, bytes):
             parts.append(each)
             continue
-        if not isinstance(each, Exception):
-            raise each
         key = root.selected.key
         errors.append(failed(GraphQLError(str(each), root.selected.nodes, path=[key], original_error=each)))
         parts.append(root.prefix + NOTHING)

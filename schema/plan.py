@@ -209,7 +209,9 @@ class Planner(Selections):
         rows_of, path = rows_class(of), selected.key
         page, test = self.asked_of(rows_of, given, path, True, terms)
         fields = self.walked(path, lambda: [self._paged(of, each, path) for each in self.below(selected.nodes, of)])
-        return q.Many(selected.key, rows_of.entity.shape.name, None, fields, page, test)
+        shape = rows_of.entity.shape.name
+        many: q.Many = fields.asked((page, test), lambda fields: q.Many(selected.key, shape, None, fields, page, test))
+        return many
 
     def _nested(
         self, parent: GraphQLObjectType, selected: Selected, of: GraphQLObjectType, path: str, relation: q.Relation

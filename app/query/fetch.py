@@ -15,6 +15,7 @@ from app.query.question import Question
 from app.query.statement import Prepared, World
 
 NOTHING = b"null"
+SHORT_MILLISECONDS = 5.0
 
 # Told of each statement that is run: for tests, which count them.
 watchers: list[Callable[[str], None]] = []
@@ -39,6 +40,11 @@ class Reader:
     def known(self, question: Question) -> Prepared | None:
         """The statement of a question that was asked before."""
         return self.world.known(question, self._dialect)
+
+    def is_short(self, question: Question) -> bool:
+        """Whether it took but a moment of late."""
+        prepared = self.known(question)
+        return prepared is not None and prepared.took is not None and prepared.took < SHORT_MILLISECONDS
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
         """The answer as JSON: `null` where there is none."""

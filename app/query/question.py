@@ -151,7 +151,7 @@ Item: TypeAlias = Field | Said | Part | Listed | Explained | One | Rows | Many
 Items: TypeAlias = tuple[Item, ...]
 
 
-_MOST_QUESTIONS = 64
+_MOST_QUESTIONS = 128
 
 
 class Fields(tuple[Any, ...]):  # noqa: SLOT001 - it keeps its hash

@@ -99,10 +99,16 @@ class World:
 
     def known(self, question: Question, dialect: str) -> Prepared | None:
         """The statement of a question that was asked before."""
+        # The very question that was asked before carries its statement with it.
+        found: Prepared | None = question.__dict__.get(dialect)
+        if found is not None:
+            self.hits += 1
+            return found
         key = (dialect, question)
         found = self._prepared.get(key)
         if found is not None:
             self.hits += 1
+            question.__dict__[dialect] = found
             # Another thread may just have let it go.
             with self._lock, suppress(KeyError):
                 self._prepared.move_to_end(key)
