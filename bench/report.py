@@ -18,7 +18,7 @@ from bench.questions import TITLES
 from bench.servers import TITLES as SERVERS
 
 NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
-# Issue 3: what the ratios are to be with one process, PostgreSQL, 100,000 customers, 16 clients; on SQLite against (d).
+# What the ratios are to be with one process, PostgreSQL, 100,000 customers, 16 clients; on SQLite against (d).
 WANTED = {
     ("Q1", "postgraphile"): 2.5,
     ("Q2", "postgraphile"): 2.5,
@@ -68,7 +68,7 @@ def rates(found: Sequence[Cell]) -> Table:
 
 
 def ratio_table(found: Sequence[Cell], dialect: str, clients: int = 16) -> Table:
-    """Guanxi's best beside each other's best; in brackets what issue 3 wants of it."""
+    """Guanxi's best beside each other's best; in brackets what is wanted of it."""
     wanted = WANTED if dialect == "postgresql" else WANTED_SQLITE
     told = ratios(list(found))
     servers = list(dict.fromkeys(cell.server for cell in found if cell.server != "guanxi"))
@@ -85,7 +85,7 @@ def ratio_table(found: Sequence[Cell], dialect: str, clients: int = 16) -> Table
 
 
 def cost_table(found: Sequence[Cost]) -> Table:
-    """Database time at each size, and how it grows from 100k to 1M, beside what issue 3 allows."""
+    """Database time at each size, and how it grows from 100k to 1M, beside what is allowed."""
     sizes = sorted({cost.size for cost in found})
     at = {(cost.dialect, cost.server, cost.question, cost.size): cost.ms for cost in found}
     rows = []
