@@ -6,7 +6,7 @@ The selection is walked over the finished schema, where each field tells its sou
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
@@ -247,7 +247,7 @@ class Planner(Selections):
         asked = given.get("orderBy") or []
         if len(asked) > 5:
             raise BadInput("At most 5 sort keys.")
-        sortable = paths(rows_of, "sort") if asked else {}
+        sortable = _sortable(rows_of) if asked else {}
         order: dict[str, q.Order] = {}
         for each in asked:
             node = sortable[each["field"].name].node
@@ -311,6 +311,12 @@ class Planner(Selections):
 def _under(path: str, selected: Selected) -> str:
     # No name begins with a digit, so no alias can look like the path to another field.
     return f"{path}_{selected.key.replace('_', '_0')}"
+
+
+@cache
+def _sortable(rows_of: type) -> Mapping[str, Any]:
+    """The sort keys of a type, by name. Asked first once the schema is whole."""
+    return paths(rows_of, "sort")
 
 
 @lru_cache(maxsize=1_000)
