@@ -16,7 +16,7 @@ from app.platform.database import Binder, binder
 from app.platform.tenancy import check
 
 
-def _spelling(dialect: Dialect) -> Dialect:
+def spelling(dialect: Dialect) -> Dialect:
     """Numbers and words of the statement itself are written into it; only what is bound by name is a parameter."""
     base: Any = dialect.statement_compiler
 
@@ -31,7 +31,7 @@ def _spelling(dialect: Dialect) -> Dialect:
 @cache
 def dialect_of(name: str) -> Dialect:
     in_postgresql: Any = postgresql.psycopg.dialect
-    return _spelling(in_postgresql() if name == "postgresql" else sqlite.dialect(paramstyle="named"))
+    return spelling(in_postgresql() if name == "postgresql" else sqlite.dialect(paramstyle="named"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def prepare(statement: ClauseElement, dialect: str) -> Prepared:
     return Prepared(str(compiled), binders)
 
 
-class _Listed(TypeDecorator[Any]):
+class JsonList(TypeDecorator[Any]):
     """A list as the JSON text that SQLite's json_each reads."""
 
     impl = Text
@@ -73,7 +73,7 @@ def one_of(tested: ColumnElement[Any], name: str, dialect: str) -> ColumnElement
     """Whether it is in the list that is given by that name: one parameter, however long the list is."""
     if dialect == "postgresql":
         return tested == any_(bindparam(name, type_=postgresql.ARRAY(tested.type)))
-    each = func.json_each(bindparam(name, type_=_Listed(tested.type))).table_valued("value", name=f"each_{name}")
+    each = func.json_each(bindparam(name, type_=JsonList(tested.type))).table_valued("value", name=f"each_{name}")
     return tested.in_(select(each.c.value))
 
 

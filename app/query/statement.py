@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import BigInteger, TypeEngine
 
 from app.platform.database import Binder, Key, binder
+from app.platform.sending import JsonList, spelling
 from app.platform.tenancy import check
 from app.query import sql
 from app.query.aggregate import groups
@@ -24,7 +25,6 @@ from app.query.compile import Compiler, Needs
 from app.query.cut import brought
 from app.query.fact import constant
 from app.query.flow import Statement, in_force, read, typed
-from app.query.lists import JsonList
 from app.query.question import Compare, Connection, Groups, Listing, Lookup, Nodes, Question, Scenario
 from app.query.shape import Shape
 from app.query.where import nodes_of, passes
@@ -36,19 +36,6 @@ _SAME_NAME = re.compile(r"(\b\w+\.(\w+)) AS \2\b")
 # All of a policy's thresholds stand in it, few of which are asked for: their names are two thousand characters.
 _WHOLE_POLICY = re.compile(r"SELECT published\.\w+(, published\.\w+)+ \nFROM")
 _PLACE = re.compile(r"\$(\d+)")
-
-
-def _spelling(dialect: Dialect) -> Dialect:
-    """A dialect that writes the numbers and words of a rule into the statement; only what was bound by name is a
-    parameter."""
-    base: Any = dialect.statement_compiler
-
-    class Spelling(base):  # type: ignore[misc]
-        def visit_bindparam(self, bindparam: Any, literal_binds: bool = False, **options: Any) -> Any:
-            return super().visit_bindparam(bindparam, literal_binds=literal_binds or bindparam.unique, **options)
-
-    dialect.statement_compiler = Spelling
-    return dialect
 
 
 @dataclass(eq=False)
@@ -92,8 +79,8 @@ class World:
         self._lock = Lock()
         in_postgresql: Any = postgresql.asyncpg.dialect
         self._dialects = {
-            "sqlite": _spelling(sqlite.dialect(paramstyle="named")),
-            "postgresql": _spelling(in_postgresql(paramstyle="numeric_dollar")),
+            "sqlite": spelling(sqlite.dialect(paramstyle="named")),
+            "postgresql": spelling(in_postgresql(paramstyle="numeric_dollar")),
         }
         self.hits = self.misses = 0
 

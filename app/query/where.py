@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, false, func, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.platform.sending import JsonList
 from app.query import sql
 from app.query.fact import constant
 from app.query.flow import Reading, Statement, read
-from app.query.lists import JsonList
 from app.query.page import kind_of
 from app.query.question import All, AnyOf, Compare, Not, Related, Where
 from app.query.shape import Shape
