@@ -327,7 +327,7 @@ class Customer(Node):
     email: str | None = column(
         CustomerTable.email, Text(), folded=CustomerTable.email_folded, description="Not unique: families share them."
     )
-    phone: str | None = column(CustomerTable.phone, Text(), description="E.164, like +8613800138000. Not unique.")
+    phone: str | None = column(CustomerTable.phone, Plain(), description="E.164, like +8613800138000. Not unique.")
     birthday: Date | None = column(CustomerTable.birthday, Day(), description="The day of birth.")
     city: str | None = column(
         CustomerTable.city, Text(), folded=CustomerTable.city_folded, group=True, description="Where they live."
@@ -335,8 +335,8 @@ class Customer(Node):
     region: str | None = column(
         CustomerTable.region, Text(), folded=CustomerTable.region_folded, group=True, description="Province or state."
     )
-    country: str | None = column(CustomerTable.country, Text(), group=True, description="ISO 3166-1 alpha-2, like CN.")
-    language: str | None = column(CustomerTable.language, Text(), group=True, description="BCP 47, like zh-Hans.")
+    country: str | None = column(CustomerTable.country, Plain(), group=True, description="ISO 3166-1 alpha-2, like CN.")
+    language: str | None = column(CustomerTable.language, Plain(), group=True, description="BCP 47, like zh-Hans.")
     external_refs: list[ExternalRef] = rows(
         refs_of(), filter=True, description="One a system; an archived customer shows those it had."
     )

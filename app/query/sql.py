@@ -6,16 +6,20 @@ Every element here compiles to equal text on SQLite (3.38 and later) and Postgre
 
 import re
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Text, case, cast, func, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import concat_op
 
 from app.query.fact import constant
 
 _ATOM = re.compile(r"[\w.:\"]+|'[^']*'|%\(\w+\)s(::\w+)?")
-_FORMAT_ARGUMENTS = 60  # PostgreSQL takes 100 arguments, SQLite 3.40 takes 127
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_FORMAT_ARGUMENTS = 60  # SQLite 3.40 takes 127
+_JOINED = 20
 
 
 def text(value: str) -> ColumnElement[str]:
@@ -26,6 +30,12 @@ def text(value: str) -> ColumnElement[str]:
 class _Text(FunctionElement[str]):
     type = Text()
     inherit_cache = True
+
+
+class Template(_Text):
+    """Literals and values, joined."""
+
+    name = "template"
 
 
 class JsonString(_Text):
@@ -184,35 +194,42 @@ def json_object(fields: Iterable[tuple[str, Pattern]]) -> Pattern:
 
 
 def template(pattern: Pattern) -> ColumnElement[str]:
-    """Our own texts and values, joined: one format() for every so many values, which is the quickest way on both
-    databases."""
-    pieces: list[ColumnElement[str]] = []
-    form: list[str] = []
-    values: list[ColumnElement[Any]] = []
-
-    def close() -> None:
-        if values:
-            pieces.append(func.format(text("".join(form)), *values, type_=Text()))
-        elif form:
-            pieces.append(text("".join(form).replace("%%", "%")))
-        form.clear()
-        values.clear()
-
-    for part in pattern:
-        if isinstance(part, str):
-            form.append(part.replace("%", "%%"))
+    """Our own texts and values, joined; no value may be unknown."""
+    pieces: list[ColumnElement[Any]] = []
+    for ours, parts in groupby(pattern, lambda part: isinstance(part, str)):
+        if ours:
+            pieces.append(text("".join(map(str, parts))))
         else:
-            form.append("%s")
-            values.append(part)
-            if len(values) == _FORMAT_ARGUMENTS:
-                close()
-    close()
-    if not pieces:
-        return text("")
-    whole = pieces[0]
-    for piece in pieces[1:]:
-        whole = whole.concat(piece)
-    return whole
+            pieces += [part.self_group(against=concat_op) for part in parts if not isinstance(part, str)]
+    return Template(*pieces) if len(pieces) > 1 else pieces[0] if pieces else text("")
+
+
+@compiles(Template, "sqlite")
+def _template_sqlite(node: Any, compiler: Any, **options: Any) -> str:
+    """One format() for every so many values, which is quicker there than to join them."""
+    made: list[str] = []
+    form: list[str] = []
+    values: list[str] = []
+    for piece in (compiler.process(each, **options) for each in node.clauses):
+        if _LITERAL.fullmatch(piece):
+            form.append(piece[1:-1].replace("%", "%%"))
+            continue
+        if len(values) == _FORMAT_ARGUMENTS:
+            made.append(f"format('{''.join(form)}', {', '.join(values)})")
+            form, values = [], []
+        form.append("%s")
+        values.append(piece)
+    made.append(f"format('{''.join(form)}', {', '.join(values)})")
+    return " || ".join(made)
+
+
+@compiles(Template, "postgresql")
+def _template_postgresql(node: Any, compiler: Any, **options: Any) -> str:
+    """In brackets by the dozen: what was joined so far is copied by each piece that is joined to it."""
+    made = [compiler.process(each, **options) for each in node.clauses]
+    while len(made) > _JOINED:
+        made = [f"({' || '.join(made[n : n + _JOINED])})" for n in range(0, len(made), _JOINED)]
+    return " || ".join(made)
 
 
 def whole_text(value: ColumnElement[Any]) -> ColumnElement[str]:

@@ -28,5 +28,5 @@ joined AS
 (SELECT coalesce(group_concat(ordered.json_0, ','), '') AS list_0
 FROM (SELECT customer_rows.key_0, customer_rows.json_0, customer_rows.kept_id
 FROM customer_rows ORDER BY customer_rows.key_0 ASC, customer_rows.kept_id ASC) AS ordered)
-SELECT (SELECT format('{"nodes":[%s]}', coalesce(joined.list_0, '')) AS format_1
+SELECT (SELECT format('{"nodes":[%s]}', coalesce(joined.list_0, '')) AS template_1
 FROM joined) AS anon_1

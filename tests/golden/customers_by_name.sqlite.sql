@@ -16,5 +16,5 @@ joined AS
 (SELECT coalesce(group_concat(ordered.json_0, ',') FILTER (WHERE ordered.n <= :customers_size), '') AS list_0, CASE WHEN (max(ordered.found) > :customers_size) THEN 1 ELSE 0 END AS more, max(ordered.cursor) FILTER (WHERE ordered.n = 1) AS near, max(ordered.cursor) FILTER (WHERE ordered.n = min(ordered.found, :customers_size)) AS far
 FROM (SELECT customer_rows.n, customer_rows.json_0, customer_rows.cursor, customer_rows.n AS place, count(*) OVER () AS found
 FROM customer_rows ORDER BY place) AS ordered)
-SELECT (SELECT format('{"nodes":[%s],"pageInfo":{"hasNextPage":%s,"endCursor":%s}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS format_1
+SELECT (SELECT format('{"nodes":[%s],"pageInfo":{"hasNextPage":%s,"endCursor":%s}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS template_1
 FROM joined) AS anon_1

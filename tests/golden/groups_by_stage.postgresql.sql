@@ -54,8 +54,8 @@ FROM grouped),
 everyone AS
 (SELECT coalesce(CAST(sum(grouped.members) AS BIGINT), 0) AS members, coalesce(CAST(sum(grouped.known_net_minor) AS BIGINT), 0) AS known_net_minor, CAST(sum(grouped.sum_net_minor) AS BIGINT) AS sum_net_minor, min(grouped.min_net_minor) AS min_net_minor, max(grouped.max_net_minor) AS max_net_minor
 FROM grouped)
-SELECT format('{"rows":[%s],"all":%s}', coalesce((SELECT string_agg(rows_rows.text, ',' ORDER BY rows_rows.place) AS joined_1
-FROM (SELECT format('{"lifecycleStage":%s,"count":%s,"factsNet":{"amount":%s,"currency":"%s"}}', coalesce('"' || CASE placed.key_0 WHEN 0 THEN 'PROSPECT' WHEN 1 THEN 'NEW' WHEN 2 THEN 'ACTIVE' WHEN 3 THEN 'LOYAL' WHEN 4 THEN 'CHURNED' END || '"', 'null'), CAST(placed.members AS TEXT), coalesce('"' || (CASE WHEN (coalesce(placed.sum_net_minor, 0)) < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs((coalesce(placed.sum_net_minor, 0))) AS text) ELSE (abs((coalesce(placed.sum_net_minor, 0))) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs((coalesce(placed.sum_net_minor, 0))), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '"', 'null'), :currency::VARCHAR) AS text, placed.place
+SELECT '{"rows":[' || coalesce((SELECT string_agg(rows_rows.text, ',' ORDER BY rows_rows.place) AS joined_1
+FROM (SELECT '{"lifecycleStage":' || coalesce('"' || CASE placed.key_0 WHEN 0 THEN 'PROSPECT' WHEN 1 THEN 'NEW' WHEN 2 THEN 'ACTIVE' WHEN 3 THEN 'LOYAL' WHEN 4 THEN 'CHURNED' END || '"', 'null') || ',"count":' || CAST(placed.members AS TEXT) || ',"factsNet":{"amount":' || coalesce('"' || (CASE WHEN (coalesce(placed.sum_net_minor, 0)) < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs((coalesce(placed.sum_net_minor, 0))) AS text) ELSE (abs((coalesce(placed.sum_net_minor, 0))) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs((coalesce(placed.sum_net_minor, 0))), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '"', 'null') || ',"currency":"' || :currency::VARCHAR || '"}}' AS text, placed.place
 FROM placed
-WHERE placed.place <= :groups_size::BIGINT ORDER BY placed.place) AS rows_rows), ''), (SELECT format('{"count":%s}', CAST(everyone.members AS TEXT)) AS format_2
-FROM everyone)) AS format_1
+WHERE placed.place <= :groups_size::BIGINT ORDER BY placed.place) AS rows_rows), '') || '],"all":' || (SELECT '{"count":' || CAST(everyone.members AS TEXT) || '}' AS template_2
+FROM everyone) || '}' AS template_1

@@ -54,5 +54,5 @@ FROM grouped)
 SELECT format('{"rows":[%s],"all":%s}', coalesce((SELECT group_concat(rows_rows.text, ',') AS joined_1
 FROM (SELECT format('{"lifecycleStage":%s,"count":%s,"factsNet":{"amount":%s,"currency":"%s"}}', coalesce('"' || CASE placed.key_0 WHEN 0 THEN 'PROSPECT' WHEN 1 THEN 'NEW' WHEN 2 THEN 'ACTIVE' WHEN 3 THEN 'LOYAL' WHEN 4 THEN 'CHURNED' END || '"', 'null'), CAST(placed.members AS TEXT), coalesce('"' || (CASE WHEN (coalesce(placed.sum_net_minor, 0)) < 0 THEN '-' WHEN (coalesce(placed.sum_net_minor, 0)) >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs((coalesce(placed.sum_net_minor, 0))) AS text) ELSE format('%d.%0*d', abs((coalesce(placed.sum_net_minor, 0))) / :unit, :exponent, abs((coalesce(placed.sum_net_minor, 0))) % :unit) END) || '"', 'null'), :currency) AS text, placed.place
 FROM placed
-WHERE placed.place <= :groups_size ORDER BY placed.place) AS rows_rows), ''), (SELECT format('{"count":%s}', CAST(everyone.members AS TEXT)) AS format_2
-FROM everyone)) AS format_1
+WHERE placed.place <= :groups_size ORDER BY placed.place) AS rows_rows), ''), (SELECT format('{"count":%s}', CAST(everyone.members AS TEXT)) AS template_2
+FROM everyone)) AS template_1

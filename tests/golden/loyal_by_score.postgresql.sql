@@ -93,7 +93,7 @@ j_6 AS MATERIALIZED
 (SELECT j_5.*, CASE WHEN (j_5.kept_orders > 0) THEN (0 + (j_5.rfm_recency - 1) * 3 * policy.weight_recency_e6 + (j_5.rfm_frequency - 1) * 3 * policy.weight_frequency_e6 + (j_5.rfm_monetary - 1) * 3 * policy.weight_monetary_e6 + j_5.inbound_90 * 2 * policy.weight_engagement_e6 + CASE WHEN (j_5.nps >= 9) THEN 12 WHEN (j_5.nps <= 6) THEN 0 ELSE 6 END * policy.weight_advocacy_e6 + 6) / 12 END AS score
 FROM j_5 JOIN policy ON true),
 customer_rows AS
-(SELECT j_6.key_0, format('{"id":"cus_%s","value":{"score":%s}}', encode(uuid_send(j_6.id), 'hex'), coalesce(CASE WHEN ((j_6.score % 10000) = 0) THEN CAST(j_6.score / 10000 AS text) || '.0' ELSE rtrim((CASE WHEN j_6.score < 0 THEN '-' ELSE '' END || (abs(j_6.score) / 10000) || '.' || lpad(CAST(mod(abs(j_6.score), 10000) AS text), 4, '0')), '0') END, 'null')) AS json_0, j_6.id AS kept_id
+(SELECT j_6.key_0, '{"id":"cus_' || encode(uuid_send(j_6.id), 'hex') || '","value":{"score":' || coalesce(CASE WHEN ((j_6.score % 10000) = 0) THEN CAST(j_6.score / 10000 AS text) || '.0' ELSE rtrim((CASE WHEN j_6.score < 0 THEN '-' ELSE '' END || (abs(j_6.score) / 10000) || '.' || lpad(CAST(mod(abs(j_6.score), 10000) AS text), 4, '0')), '0') END, 'null') || '}}' AS json_0, j_6.id AS kept_id
 FROM j_6),
 joined AS
 (SELECT coalesce(string_agg(customer_rows.json_0, ',' ORDER BY customer_rows.key_0 DESC NULLS LAST, customer_rows.kept_id DESC), '') AS list_1
@@ -107,5 +107,5 @@ FROM open_rows AS was
 WHERE was.kept_outcome IS NOT NULL AND was.kept_outcome = :customers_where_lifecycle_stage_eq::BIGINT UNION ALL SELECT now.outcome, 1, now.total
 FROM open_rows AS now
 WHERE now.live AND now.outcome = :customers_where_lifecycle_stage_eq::BIGINT) AS parts)
-SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS format_1
+SELECT (SELECT '{"totalCount":' || coalesce(CAST(counted.total AS TEXT), '0') || ',"nodes":[' || coalesce(joined.list_1, '') || ']}' AS template_1
 FROM joined JOIN counted ON true) AS anon_1

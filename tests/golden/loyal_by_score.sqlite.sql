@@ -105,5 +105,5 @@ FROM open_rows AS was
 WHERE was.kept_outcome IS NOT NULL AND was.kept_outcome = :customers_where_lifecycle_stage_eq UNION ALL SELECT now.outcome, 1, now.total
 FROM open_rows AS now
 WHERE now.live = 1 AND now.outcome = :customers_where_lifecycle_stage_eq) AS parts)
-SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS format_1
+SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS template_1
 FROM joined JOIN counted ON 1 = 1) AS anon_1

@@ -14,5 +14,5 @@ LIMIT 1 OFFSET 0),
 j_2 AS MATERIALIZED
 (SELECT j.*, CASE WHEN j.ended = 1 THEN 4 WHEN (j.kept_orders = 0) THEN 0 WHEN (j.last_day < :today - policy.churn_days) THEN 4 WHEN (policy.loyal_min_occasions <= j.occasions AND j.last_day - j.first_day >= policy.loyal_min_span_days) THEN 3 WHEN (j.first_day >= :today - policy.new_days) THEN 1 ELSE 2 END AS stage
 FROM j JOIN policy ON 1 = 1)
-SELECT (SELECT format('{"lifecycle":{"stage":"%s"}}', CASE j_2.stage WHEN 0 THEN 'PROSPECT' WHEN 1 THEN 'NEW' WHEN 2 THEN 'ACTIVE' WHEN 3 THEN 'LOYAL' WHEN 4 THEN 'CHURNED' END) AS format_1
+SELECT (SELECT format('{"lifecycle":{"stage":"%s"}}', CASE j_2.stage WHEN 0 THEN 'PROSPECT' WHEN 1 THEN 'NEW' WHEN 2 THEN 'ACTIVE' WHEN 3 THEN 'LOYAL' WHEN 4 THEN 'CHURNED' END) AS template_1
 FROM j_2 JOIN policy ON 1 = 1) AS anon_1

@@ -20,7 +20,7 @@ customer_wide AS MATERIALIZED
 (SELECT cut.key_0, customer_3.id, customer_3.name
 FROM cut JOIN customers AS customer_3 ON customer_3.org_id = :org::UUID AND customer_3.id = cut.id),
 customer_rows AS
-(SELECT customer_wide.key_0, format('{"id":"cus_%s","name":%s}', encode(uuid_send(customer_wide.id), 'hex'), coalesce(CAST(to_json(customer_wide.name) AS text), 'null')) AS json_0, customer_wide.id AS kept_id
+(SELECT customer_wide.key_0, '{"id":"cus_' || encode(uuid_send(customer_wide.id), 'hex') || '","name":' || coalesce(CAST(to_json(customer_wide.name) AS text), 'null') || '}' AS json_0, customer_wide.id AS kept_id
 FROM customer_wide),
 joined AS
 (SELECT coalesce(string_agg(customer_rows.json_0, ',' ORDER BY customer_rows.key_0 DESC, customer_rows.kept_id DESC), '') AS list_1
@@ -37,5 +37,5 @@ counted AS
 (SELECT count(*) AS total
 FROM customers AS customer JOIN hits ON hits.subject = customer.id
 WHERE customer.org_id = :org::UUID AND customer.archived_at IS NULL)
-SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS format_1
+SELECT (SELECT '{"totalCount":' || coalesce(CAST(counted.total AS TEXT), '0') || ',"nodes":[' || coalesce(joined.list_1, '') || ']}' AS template_1
 FROM joined JOIN counted ON true) AS anon_1

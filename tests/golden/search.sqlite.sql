@@ -36,5 +36,5 @@ counted AS
 (SELECT count(*) AS total
 FROM customers AS customer JOIN hits ON hits.subject = customer.id
 WHERE customer.org_id = :org AND customer.archived_at IS NULL)
-SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS format_1
+SELECT (SELECT format('{"totalCount":%s,"nodes":[%s]}', coalesce(CAST(counted.total AS TEXT), '0'), coalesce(joined.list_1, '')) AS template_1
 FROM joined JOIN counted ON 1 = 1) AS anon_1

@@ -11,14 +11,14 @@ WHERE touchpoint.org_id = :org::UUID AND touchpoint.retracted_at IS NULL AND tou
 LIMIT 101) AS cut_2_each ORDER BY cut_2_each.key_0 DESC, cut_2_each.id DESC
 LIMIT :customer_touchpoints_more::BIGINT) AS cut_2_page ON true),
 touchpoint_rows AS
-(SELECT cut_2.parent, cut_2.n, format('{"id":"tou_%s","kind":"%s","occurredAt":"%s","subject":%s}', encode(uuid_send(cut_2.id), 'hex'), cut_2.kind, to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), coalesce(CAST(to_json(cut_2.subject) AS text), 'null')) AS json_0, encode(convert_to((format('["7b687980",null,"%s","%s"]', to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), encode(uuid_send(cut_2.id), 'hex'))), 'UTF8'), 'hex') AS cursor
+(SELECT cut_2.parent, cut_2.n, '{"id":"tou_' || encode(uuid_send(cut_2.id), 'hex') || '","kind":"' || cut_2.kind || '","occurredAt":"' || to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '","subject":' || coalesce(CAST(to_json(cut_2.subject) AS text), 'null') || '}' AS json_0, encode(convert_to(('["7b687980",null,"' || to_char(cut_2.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '","' || encode(uuid_send(cut_2.id), 'hex') || '"]'), 'UTF8'), 'hex') AS cursor
 FROM cut_2),
 joined AS MATERIALIZED
 (SELECT ordered.parent, coalesce(string_agg(ordered.json_0, ',' ORDER BY ordered.place) FILTER (WHERE ordered.n <= :customer_touchpoints_size::BIGINT), '') AS list_0, CASE WHEN (max(ordered.found) > :customer_touchpoints_size::BIGINT) THEN 1 ELSE 0 END AS more, max(ordered.cursor) FILTER (WHERE ordered.n = 1) AS near, max(ordered.cursor) FILTER (WHERE ordered.n = least(ordered.found, :customer_touchpoints_size::BIGINT)) AS far
 FROM (SELECT touchpoint_rows.parent, touchpoint_rows.n, touchpoint_rows.json_0, touchpoint_rows.cursor, touchpoint_rows.n AS place, count(*) OVER (PARTITION BY touchpoint_rows.parent) AS found
 FROM touchpoint_rows ORDER BY touchpoint_rows.parent, place) AS ordered GROUP BY ordered.parent),
 customer_rows AS
-(SELECT format('{"touchpoints":{"nodes":[%s],"pageInfo":{"hasNextPage":%s,"endCursor":%s}}}', coalesce(joined.list_0, ''), CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END, coalesce('"' || joined.far || '"', 'null')) AS json_0
+(SELECT '{"touchpoints":{"nodes":[' || coalesce(joined.list_0, '') || '],"pageInfo":{"hasNextPage":' || CASE WHEN (joined.more = 1) THEN 'true' ELSE 'false' END || ',"endCursor":' || coalesce('"' || joined.far || '"', 'null') || '}}}' AS json_0
 FROM cut LEFT OUTER JOIN joined ON joined.parent = cut.id)
 SELECT (SELECT customer_rows.json_0
 FROM customer_rows) AS anon_1
