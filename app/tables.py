@@ -1,6 +1,7 @@
 """Every capability's tables and facts, imported so that the metadata is whole."""
 
 import app.customers.facts
+import app.loyalty.facts
 import app.platform.audit
 import app.platform.idempotency
 import app.purchases.facts

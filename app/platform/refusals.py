@@ -49,12 +49,14 @@ Path = tuple[str | int, ...]
 @dataclass(frozen=True)
 class Problem:
     """One thing to mend. `path` leads into the arguments in snake_case; `node` is the public id of what stands in
-    the way."""
+    the way; of points `needed` and `available`."""
 
     code: Code
     message: str
     path: Path = ()
     node: str | None = None
+    needed: int | None = None
+    available: int | None = None
 
     def under(self, *prefix: str | int) -> "Problem":
         return replace(self, path=(*prefix, *self.path))

@@ -1,0 +1,277 @@
+"""Books in and out of the database: locked in the order of their ids, read as far as is needed, written at the end."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Select, Table, and_, bindparam, func, or_, select, tuple_, update
+
+from app.loyalty.ledger import BALANCES, Book, Held, Lot
+from app.loyalty.rules import Level, Terms
+from app.loyalty.tables import (
+    NEVER,
+    LoyaltyAccount,
+    LoyaltyLevel,
+    LoyaltyProgram,
+    LoyaltyTerms,
+    PointsEntry,
+    PointsLot,
+    PointsLotMove,
+    PointsReservation,
+    Redemption,
+    ReservationStatus,
+)
+from app.platform.database import Base
+from app.platform.refusals import Code, refuse
+from app.platform.work import Work
+
+a, e, m, s = LoyaltyAccount, PointsEntry, PointsLotMove, PointsReservation
+_ACCOUNT: Table = cast("Table", a.__table__)
+_LOT: Table = cast("Table", PointsLot.__table__)
+_PARTS = ("pending", "remaining", "reserved")
+# Few need more lots than these for what they spend.
+_LOTS_AT_ONCE = 100
+_WRITTEN = (*BALANCES, "version", "entries", "last_at", "due_at", "closed_at")
+
+
+class Books:
+    """The books that one transaction has open."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.books: dict[UUID, Book] = {}
+        self._terms: dict[tuple[UUID, int], Terms] = {}
+        self._before: dict[UUID, dict[str, Any]] = {}
+        self._read: dict[UUID, tuple[Any, ...] | None] = {}
+        self._new: list[tuple[type[Base], dict[str, Any]]] = []
+        self._changed: list[Any] = []
+
+    # -------------------------------------------------------------- opening
+
+    def open(self, keys: Collection[UUID]) -> list[Book]:
+        """Lock these accounts, and post what fell due. Unknown ones are left out."""
+        org = self.work.org.id
+        missing = sorted(key for key in keys if key not in self.books)
+        if missing:
+            p = LoyaltyProgram
+            locked = (
+                select(_ACCOUNT, p.version.label("terms_version"), p.points_name, p.currency, p.exponent)
+                .join_from(_ACCOUNT, p, and_(p.org_id == a.org_id, p.id == a.program_id))
+                .where(a.org_id == org, p.org_id == org, a.id.in_(missing))
+                .order_by(a.id)
+                .with_for_update(of=_ACCOUNT)
+            )
+            for found in self.work.session.execute(locked).mappings():
+                self._opened(dict(found))
+        return [self.books[key] for key in sorted(keys) if key in self.books]
+
+    def open_of_customers(self, customers: Collection[UUID], currency: str | None = None) -> list[Book]:
+        """The open accounts of these customers, in programmes of a currency if one is given."""
+        p = LoyaltyProgram
+        theirs = [a.org_id == self.work.org.id, a.customer_id.in_(customers), a.closed_at.is_(None)]
+        found: Select[Any] = select(a.id).where(*theirs)
+        if currency is not None:
+            mine = and_(p.org_id == a.org_id, p.id == a.program_id)
+            found = found.join_from(a, p, mine).where(p.org_id == self.work.org.id, p.currency == currency)
+        return self.open(list(self.work.session.scalars(found)))
+
+    def opened(self, key: UUID | None, *path: str | int, closed: bool = False) -> Book:
+        """One account. Raises Refused NOT_FOUND, and WRONG_STATE for a closed one unless that is meant too."""
+        found = self.open([key]) if key else []
+        if not found:
+            refuse(Code.NOT_FOUND, "There is no such loyalty account.", *path)
+        if found[0].row["closed_at"] is not None and not closed:
+            refuse(Code.WRONG_STATE, "This loyalty account is closed.", *path)
+        return found[0]
+
+    def new(self, row: dict[str, Any]) -> Book:
+        """An account that is opened now."""
+        self.work.insert(a, [row])
+        return self.open([row["id"]])[0]
+
+    def _opened(self, row: dict[str, Any]) -> None:
+        work, terms = self.work, (row["program_id"], row["terms_version"])
+        if terms not in self._terms:
+            self._terms[terms] = terms_of(work, *terms)
+        book = Book(
+            row=row,
+            terms=self._terms[terms],
+            points_name=row["points_name"],
+            zone=work.org.zone,
+            # Clocks of two servers differ a little: what is in the books already came before.
+            now=max(work.now, row["last_at"]),
+            posted_at=work.now,
+            key_id=work.caller.key_id,
+            rows=self,
+        )
+        self.books[book.id] = book
+        self._before[book.id] = {name: row[name] for name in _WRITTEN}
+        self._read[book.id] = ()
+        book.catch_up()
+
+    # -------------------------------------------------------------- what a book asks for
+
+    def spendable(self, book: Book, points: int) -> list[Lot]:
+        while True:
+            through = self._read[book.id]
+            ready = sorted(
+                (lot for lot in book.lots.values() if lot.remaining and (through is None or lot.order <= through)),
+                key=lambda lot: lot.order,
+            )
+            if through is None or sum(lot.remaining for lot in ready) >= points:
+                return ready
+            more = [PointsLot.account_id == book.id, PointsLot.remaining > 0]
+            if through:
+                more.append(tuple_(PointsLot.expires_at, PointsLot.earned_at, PointsLot.id) > tuple_(*through))
+            found = self._lots(book, *more, most=_LOTS_AT_ONCE)
+            self._read[book.id] = found[-1].order if len(found) == _LOTS_AT_ONCE else None
+
+    def lots_of(self, book: Book, *, purchase: UUID | None = None, keys: Collection[UUID] = ()) -> list[Lot]:
+        """Those of a purchase, or with these ids."""
+        test = PointsLot.purchase_id == purchase if purchase else PointsLot.id.in_(keys)
+        self._lots(book, PointsLot.account_id == book.id, test)
+        known = book.lots.values()
+        return [lot for lot in known if (lot.purchase_id == purchase if purchase else lot.id in keys)]
+
+    def everything_left(self, book: Book) -> list[Lot]:
+        self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, PointsLot.remaining > 0))
+        return sorted((lot for lot in book.lots.values() if lot.pending or lot.remaining), key=lambda lot: lot.order)
+
+    def due_lots(self, book: Book, until: datetime) -> list[Lot]:
+        self._lots(book, PointsLot.account_id == book.id, PointsLot.pending > 0, PointsLot.active_at <= until)
+        self._lots(book, PointsLot.account_id == book.id, PointsLot.remaining > 0, PointsLot.expires_at <= until)
+        return list(book.lots.values())
+
+    def due_reservations(self, book: Book, until: datetime) -> list[Held]:
+        mine = s.org_id == self.work.org.id, s.account_id == book.id, s.closed_at.is_(None), s.expires_at <= until
+        found = self.work.session.execute(select(s.id, s.entry_id, s.points, s.expires_at).where(*mine)).all()
+        return [Held(row.id, row.points, row.expires_at, self.taken_by(book, [row.entry_id])) for row in found]
+
+    def taken_by(self, book: Book, entries: Collection[UUID]) -> list[tuple[Lot, int]]:
+        """What these entries changed of which lots, all parts together, in the order in which they did."""
+        mine = m.org_id == self.work.org.id, e.org_id == self.work.org.id, m.entry_id.in_(entries)
+        moves = self.work.session.execute(
+            select(m.lot_id, m.remaining, m.reserved, e.kind)
+            .join_from(m, e, and_(e.org_id == m.org_id, e.id == m.entry_id))
+            .where(*mine)
+            .order_by(e.place, m.position)
+        ).all()
+        lots = {lot.id: lot for lot in self.lots_of(book, keys={move.lot_id for move in moves})}
+        return [(lots[move.lot_id], abs(move.remaining or move.reserved)) for move in moves]
+
+    def qualified(self, book: Book) -> dict[int, int]:
+        """One look for each year, however long the history is."""
+        mine = e.org_id == self.work.org.id, e.account_id == book.id
+        first = select(func.min(e.qualifying_year).label("year")).where(*mine, e.qualifying_year.is_not(None))
+        years = first.cte("years", recursive=True)
+        later = select(func.min(e.qualifying_year)).where(*mine, e.qualifying_year > years.c.year).scalar_subquery()
+        years = years.union_all(select(later).where(years.c.year.is_not(None)))
+        last = (
+            select(e.qualified)
+            .where(*mine, e.qualifying_year == years.c.year)
+            .order_by(e.place.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        rows = self.work.session.execute(select(years.c.year, last).where(years.c.year.is_not(None)))
+        return {row[0]: row[1] for row in rows}
+
+    def close(self, held: UUID, at: datetime, status: ReservationStatus, captured: int = 0) -> None:
+        mine = s.org_id == self.work.org.id, s.id == held, s.closed_at.is_(None)
+        values = {"closed_at": at, "closed_as": status.value, "captured": captured}
+        self._changed.append(update(s).where(*mine).values(values))
+
+    def _lots(self, book: Book, *tests: Any, most: int | None = None) -> list[Lot]:
+        """Read lots in the order in which they are spent; one that was read before stays as it has become."""
+        found = (
+            select(*(column for column in _LOT.c if column.name != "org_id"))
+            .where(PointsLot.org_id == self.work.org.id, *tests)
+            .order_by(PointsLot.expires_at, PointsLot.earned_at, PointsLot.id)
+            .limit(most)
+        )
+        rows = self.work.session.execute(found).mappings()
+        return [book.lots.setdefault(row["id"], Lot(**row)) for row in rows]
+
+    # -------------------------------------------------------------- writing
+
+    def add(self, table: type[Base], row: dict[str, Any]) -> None:
+        """A row that belongs to an entry."""
+        self._new.append((table, row))
+
+    def write(self) -> None:
+        """Everything that was posted, in a few statements."""
+        books = [book for book in self.books.values() if book.entries or self._differs(book)]
+        lots = [lot for book in books for lot in book.lots.values() if lot.changed]
+        self.work.insert(PointsLot, [_row_of(lot) for lot in lots if lot.is_new])
+        self.work.insert(e, [entry for book in books for entry in book.entries])
+        self.work.insert(m, [move for book in books for move in book.moves])
+        for table in (s, Redemption):
+            self.work.insert(table, [row for kind, row in self._new if kind is table])
+        for change in self._changed:
+            self.work.session.execute(change)
+        self._update(_LOT, [{name: getattr(lot, name) for name in ("id", *_PARTS)} for lot in lots if not lot.is_new])
+        for book in books:
+            self._write(book)
+        for lot in lots:
+            lot.is_new = lot.changed = False
+        self._new, self._changed = [], []
+
+    def _write(self, book: Book) -> None:
+        """Guarded by what was read, though the row is locked: a balance never rests on a lock alone."""
+        if book.caught_up:
+            book.row["due_at"] = self._next_due(book)
+        book.row["version"] += 1
+        before = self._before[book.id]
+        done = self.work.session.execute(
+            update(a)
+            .where(a.org_id == self.work.org.id, a.id == book.id, a.entries == before["entries"])
+            .values({name: book.row[name] for name in _WRITTEN})
+        )
+        if cast("Any", done).rowcount != 1:
+            raise RuntimeError("An account changed while it was locked.")
+        self._before[book.id] = {name: book.row[name] for name in _WRITTEN}
+        book.entries, book.moves, book.due_entries, book.caught_up = [], [], 0, False
+
+    def _differs(self, book: Book) -> bool:
+        return any(book.row[name] != value for name, value in self._before[book.id].items())
+
+    def _next_due(self, book: Book) -> datetime:
+        org = self.work.org.id
+        lots = PointsLot.org_id == org, PointsLot.account_id == book.id
+        mine = s.org_id == org, s.account_id == book.id
+        instants = self.work.session.execute(
+            select(
+                select(func.min(PointsLot.active_at)).where(*lots, PointsLot.pending > 0).scalar_subquery(),
+                select(func.min(PointsLot.expires_at)).where(*lots, PointsLot.remaining > 0).scalar_subquery(),
+                select(func.min(s.expires_at)).where(*mine, s.closed_at.is_(None)).scalar_subquery(),
+            )
+        ).one()
+        return min((instant for instant in instants if instant is not None), default=NEVER)
+
+    def _update(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            mine = table.c.org_id == self.work.org.id, table.c.id == bindparam("the_id", type_=table.c.id.type)
+            values = {name: bindparam(f"the_{name}", type_=table.c[name].type) for name in rows[0] if name != "id"}
+            given = [{f"the_{name}": value for name, value in row.items()} for row in rows]
+            self.work.session.execute(update(table).where(*mine).values(values), given)
+
+
+def terms_of(work: Work, program: UUID, version: int) -> Terms:
+    t, v = LoyaltyTerms, LoyaltyLevel
+    org = work.org.id
+    terms = work.session.execute(
+        select(t.earn_rate_e6, t.activation_days, t.expiry_days, t.grace_days, t.soft_landing).where(
+            t.org_id == org, t.program_id == program, t.version == version
+        )
+    ).one()
+    levels = work.session.execute(
+        select(v.rank, v.qualify_points, v.retain_points, v.multiplier_e6)
+        .where(v.org_id == org, v.program_id == program, v.version == version)
+        .order_by(v.rank)
+    )
+    return Terms(version, *terms, levels=tuple(Level(*row) for row in levels))
+
+
+def _row_of(lot: Lot) -> dict[str, Any]:
+    return {column.name: getattr(lot, column.name) for column in _LOT.c if column.name != "org_id"}
