@@ -5,6 +5,7 @@ expression is so written once, however often it is used. A what-if is a few more
 `stage~an_order` is the stage measured over the facts as an order would leave them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BindParameter,
+    Case,
     ColumnClause,
     ColumnElement,
     FromClause,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import BigInteger, TypeEngine
 
 from app.platform.database import Instant, Key
@@ -148,7 +151,7 @@ def read(
             source, of_facts = _with_facts(statement, shape, found["id"], source, facts, cut, joined_on[0])
             found |= of_facts
         base = Reading(source, [], found, passed)
-        return in_layers(statement, graph, closure - stored, base, True) if closure - stored else base
+        return in_layers(statement, graph, closure - stored, base, wanted, True) if closure - stored else base
     given: set[str] = set()
     t: Any = shape.table.alias(statement.name(shape.name))
     org = statement.org
@@ -192,7 +195,7 @@ def read(
     if not measures:
         return Reading(source, tests, found, passed)
     base = Reading(source, tests, found, passed)
-    return in_layers(statement, graph, measures, base, cut is not None and not carried)
+    return in_layers(statement, graph, measures, base, wanted, cut is not None and not carried)
 
 
 def _with_facts(
@@ -231,18 +234,21 @@ def in_layers(
     graph: Graph,
     measures: set[str],
     base: Reading,
+    wanted: Collection[str],
     few: bool,
     kept: Mapping[str, str] = MappingProxyType({}),
 ) -> Reading:
-    """Lay the measures over the base, each layer passing on all that is below it. `kept`: for a measure the node that
-    holds it where it was judged before, and is unknown elsewhere."""
+    """Lay the measures over the base, each layer passing on what is below it; of `few` rows what is `wanted` arrives.
+    `kept`: for a measure the node that holds it where it was judged before, and is unknown elsewhere."""
     # Below a cut a threshold must stay a constant to the planner, so that it can be the end of an index range.
     p = Joined(statement.policy, statement.today, statement.now) if few else statement.thresholds
     heights = {node: graph.height(node) for node in measures}
+    fences = _fences(graph, heights, wanted, p) if few else set[int]()
     columns = [expression.label(name) for name, expression in base.passed.items()]
     columns += [expression.label(column_name(node)) for node, expression in sorted(base.nodes.items())]
-    base_rows = select(*columns).select_from(base.source).where(*base.tests)
-    layer: FromClause = fenced(base_rows, statement.name("k")) if few else base_rows.cte(statement.name("k"))
+    rows: Any = select(*columns).select_from(base.source).where(*base.tests)
+    read_only = all(isinstance(expression, ColumnClause) for expression in base.nodes.values())
+    layer: FromClause = fenced(rows, statement.name("k")) if few and not read_only else rows.cte(statement.name("k"))
     known = set(base.nodes)
     for height in range(1, max(heights.values()) + 1):
         below = layer
@@ -257,11 +263,38 @@ def in_layers(
             for node, value in ((node, graph.expression(node, resolve, p)) for node in made)
         ]
         source = below.join(statement.policy, true()) if few and p.touched else below
-        rows: Any = select(literal_column(f"{below.name}.*"), *expressions).select_from(source)  # type: ignore[attr-defined]
-        layer = fenced(rows, statement.name("j")) if few else rows.cte(statement.name("j"))
+        above = set(wanted).union(*(graph.needs(node) for node, at in heights.items() if at > height))
+        passed: list[Any] = [literal_column(f"{below.name}.*")]  # type: ignore[attr-defined]
+        if height in fences and 2 * len(known & above) < len(known):
+            # A copy of little of it. Where most goes on, a list of names is but a longer statement.
+            known &= above
+            passed = [column_of(below, name) for name in [*base.passed, *map(column_name, sorted(known))]]
+        rows = select(*passed, *expressions).select_from(source)
+        layer = fenced(rows, statement.name("j")) if height in fences else rows.cte(statement.name("j"))
         known |= set(made)
     nodes = {node: _typed_column(graph, layer, node) for node in known}
     return Reading(layer, [], nodes, {name: column_of(layer, name) for name in base.passed})
+
+
+def _fences(graph: Graph, heights: Mapping[str, int], wanted: Collection[str], p: Thresholds) -> set[int]:
+    """The layers that are to be made once: the last one, and each with a decision that is named more than once above.
+    Every fence costs a copy of its rows."""
+    named, deciding, names = Counter(wanted), set[str](), dict[str, set[str]]()
+    for node in heights:
+        parts = list(iterate(graph.expression(node, ColumnClause, p)))
+        mentions = [part.name for part in parts if isinstance(part, ColumnClause) and part.table is None]
+        named.update(mentions)
+        names[node] = set(mentions)
+        if any(isinstance(part, Case) for part in parts):
+            deciding.add(node)
+    last = max(heights.values())
+    found, open_ = {last}, set[str]()
+    for height in range(1, last):
+        open_ |= {node for node, at in heights.items() if at == height and (node in deciding or open_ & names[node])}
+        if any(named[node] > 1 for node in open_):
+            found.add(height)
+            open_ = set()
+    return found
 
 
 def fenced(rows: Select[Any], name: str) -> CTE:
@@ -297,7 +330,7 @@ def typed(
     found = {node: base.c[column_name(node)] for node in closure - measures}
     if not measures:
         return Reading(base, [], found, {})
-    return in_layers(statement, graph, measures, Reading(base, [], found, {}), True)
+    return in_layers(statement, graph, measures, Reading(base, [], found, {}), wanted, True)
 
 
 def rests_on_clock(shape: Shape, node: str) -> bool:

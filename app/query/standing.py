@@ -197,7 +197,7 @@ class Standing:
         )
         both = union_all(at_once, anew).subquery(statement.name("everyone"))
         found = {node: column_of(both, node) for node in ["id", *names, *columns]}
-        return in_layers(statement, graph, measures, Reading(both, [], found, {}), False, kept)
+        return in_layers(statement, graph, measures, Reading(both, [], found, {}), measures, False, kept)
 
     def _closure(self, graph: Graph, nodes: set[str]) -> set[str]:
         """The nodes and all they rest on otherwise than through the group."""

@@ -2,7 +2,7 @@ WITH cut AS
 (SELECT customer.email, customer.id, customer.name
 FROM customers AS customer
 WHERE customer.org_id = :org AND customer.id = :by_id),
-k AS MATERIALIZED
+k AS
 (SELECT cut.email, customer_facts.gross_minor, cut.id, customer_facts.kept_orders, cut.name, customer_facts.refunded_minor
 FROM cut JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org AND customer_facts.customer_id = cut.id),
 j AS MATERIALIZED

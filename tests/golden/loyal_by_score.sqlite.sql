@@ -77,17 +77,17 @@ cut AS MATERIALIZED
 (SELECT cut_page.id, cut_page.key_0
 FROM cut_page ORDER BY cut_page.key_0 DESC NULLS LAST, cut_page.id DESC
 LIMIT :customers_size OFFSET 0),
-k_2 AS MATERIALIZED
+k_2 AS
 (SELECT cut.key_0, customer_facts.gross_minor, customer_2.id, customer_facts.inbound_1, customer_facts.inbound_2, customer_facts.inbound_3, customer_facts.inbound_4, customer_facts.inbound_5, customer_facts.inbound_6, customer_facts.kept_orders, customer_facts.last_day, customer_facts.nps, customer_facts.occasions, customer_facts.refunded_minor
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org AND customer_2.id = cut.id JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org AND customer_facts.customer_id = customer_2.id),
-j_4 AS MATERIALIZED
+j_4 AS
 (SELECT k_2.*, CASE WHEN (k_2.inbound_1 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_2.inbound_2 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_2.inbound_3 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_2.inbound_4 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_2.inbound_5 >= :today - 90) THEN 1 ELSE 0 END + CASE WHEN (k_2.inbound_6 >= :today - 90) THEN 1 ELSE 0 END AS inbound_90, k_2.gross_minor - k_2.refunded_minor AS net_minor, CASE WHEN (k_2.kept_orders > 0) THEN 1 + 0 + CASE WHEN (policy.frequency_cut_1 < k_2.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_2 < k_2.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_3 < k_2.occasions) THEN 1 ELSE 0 END + CASE WHEN (policy.frequency_cut_4 < k_2.occasions) THEN 1 ELSE 0 END END AS rfm_frequency, CASE WHEN (k_2.kept_orders > 0) THEN 5 - (0 + CASE WHEN (k_2.last_day < :today - policy.recency_cut_1) THEN 1 ELSE 0 END + CASE WHEN (k_2.last_day < :today - policy.recency_cut_2) THEN 1 ELSE 0 END + CASE WHEN (k_2.last_day < :today - policy.recency_cut_3) THEN 1 ELSE 0 END + CASE WHEN (k_2.last_day < :today - policy.recency_cut_4) THEN 1 ELSE 0 END) END AS rfm_recency
 FROM k_2 JOIN policy ON 1 = 1),
-j_5 AS MATERIALIZED
+j_5 AS
 (SELECT j_4.*, CASE WHEN (j_4.kept_orders > 0) THEN 1 + 0 + CASE WHEN (max(j_4.net_minor, 0) > policy.monetary_cut_1) THEN 1 ELSE 0 END + CASE WHEN (max(j_4.net_minor, 0) > policy.monetary_cut_2) THEN 1 ELSE 0 END + CASE WHEN (max(j_4.net_minor, 0) > policy.monetary_cut_3) THEN 1 ELSE 0 END + CASE WHEN (max(j_4.net_minor, 0) > policy.monetary_cut_4) THEN 1 ELSE 0 END END AS rfm_monetary
 FROM j_4 JOIN policy ON 1 = 1),
 j_6 AS MATERIALIZED
-(SELECT j_5.*, CASE WHEN (j_5.kept_orders > 0) THEN (0 + (j_5.rfm_recency - 1) * 3 * policy.weight_recency_e6 + (j_5.rfm_frequency - 1) * 3 * policy.weight_frequency_e6 + (j_5.rfm_monetary - 1) * 3 * policy.weight_monetary_e6 + j_5.inbound_90 * 2 * policy.weight_engagement_e6 + CASE WHEN (j_5.nps >= 9) THEN 12 WHEN (j_5.nps <= 6) THEN 0 ELSE 6 END * policy.weight_advocacy_e6 + 6) / 12 END AS score
+(SELECT j_5.key_0, j_5.id, CASE WHEN (j_5.kept_orders > 0) THEN (0 + (j_5.rfm_recency - 1) * 3 * policy.weight_recency_e6 + (j_5.rfm_frequency - 1) * 3 * policy.weight_frequency_e6 + (j_5.rfm_monetary - 1) * 3 * policy.weight_monetary_e6 + j_5.inbound_90 * 2 * policy.weight_engagement_e6 + CASE WHEN (j_5.nps >= 9) THEN 12 WHEN (j_5.nps <= 6) THEN 0 ELSE 6 END * policy.weight_advocacy_e6 + 6) / 12 END AS score
 FROM j_5 JOIN policy ON 1 = 1),
 customer_rows AS
 (SELECT j_6.key_0, format('{"id":"cus_%s","value":{"score":%s}}', j_6.id, coalesce(CASE WHEN ((j_6.score % 10000) = 0) THEN CAST(j_6.score / 10000 AS text) || '.0' ELSE rtrim((CASE WHEN j_6.score < 0 THEN '-' WHEN j_6.score >= 0 THEN '' END || format('%d.%0*d', abs(j_6.score) / 10000, 4, abs(j_6.score) % 10000)), '0') END, 'null')) AS json_0, j_6.id AS kept_id

@@ -1,9 +1,9 @@
 WITH typed AS
 (SELECT :fact_first_day::BIGINT AS first_day, :fact_kept_orders::BIGINT AS kept_orders, :fact_last_day::BIGINT AS last_day, :fact_occasions::BIGINT AS occasions, :fact_terminated_day::BIGINT AS terminated_day),
-k AS MATERIALIZED
+k AS
 (SELECT typed.first_day, typed.kept_orders, typed.last_day, typed.occasions, typed.terminated_day
 FROM typed),
-j AS MATERIALIZED
+j AS
 (SELECT k.*, k.terminated_day IS NOT NULL AND k.terminated_day <= :today::BIGINT AND NOT (k.last_day IS NOT NULL AND k.last_day > k.terminated_day) AS ended
 FROM k),
 policy AS
@@ -12,7 +12,7 @@ FROM policies AS published
 WHERE published.org_id = :org::UUID ORDER BY CASE WHEN (published.published_at <= :now::TIMESTAMP WITH TIME ZONE) THEN published.version ELSE -published.version END DESC
 LIMIT 1),
 j_2 AS MATERIALIZED
-(SELECT j.*, CASE WHEN j.ended THEN 4 WHEN (j.kept_orders = 0) THEN 0 WHEN (j.last_day < :today::BIGINT - policy.churn_days) THEN 4 WHEN (policy.loyal_min_occasions <= j.occasions AND j.last_day - j.first_day >= policy.loyal_min_span_days) THEN 3 WHEN (j.first_day >= :today::BIGINT - policy.new_days) THEN 1 ELSE 2 END AS stage
+(SELECT CASE WHEN j.ended THEN 4 WHEN (j.kept_orders = 0) THEN 0 WHEN (j.last_day < :today::BIGINT - policy.churn_days) THEN 4 WHEN (policy.loyal_min_occasions <= j.occasions AND j.last_day - j.first_day >= policy.loyal_min_span_days) THEN 3 WHEN (j.first_day >= :today::BIGINT - policy.new_days) THEN 1 ELSE 2 END AS stage
 FROM j JOIN policy ON true)
 SELECT (SELECT '{"lifecycle":{"stage":"' || CASE j_2.stage WHEN 0 THEN 'PROSPECT' WHEN 1 THEN 'NEW' WHEN 2 THEN 'ACTIVE' WHEN 3 THEN 'LOYAL' WHEN 4 THEN 'CHURNED' END || '"}}' AS template_1
 FROM j_2 JOIN policy ON true) AS anon_1
