@@ -282,6 +282,45 @@ def settle_open(org_id: str | None) -> None:
     click.echo(f"Judged {_counted(judged, 'customer')} anew.")
 
 
+@main.group()
+def ledger() -> None:
+    """The books of loyalty points."""
+
+
+@ledger.command("post-due")
+@click.option("--org", "org_id", help="Of this organisation alone.")
+def ledger_post_due(org_id: str | None) -> None:
+    """Post what fell due: activations, expiries, reservations that timed out. A server does so by itself."""
+    from app.loyalty.posting import post_due
+
+    with _database() as engine:
+        accounts = sum(post_due(engine, one, lambda: datetime.now(UTC)) for one in _orgs(engine, org_id))
+    click.echo(f"Posted what was due in {_counted(accounts, 'account')}.")
+
+
+@ledger.command("verify")
+@click.option("--org", "org_id", help="Of this organisation alone.")
+@click.pass_context
+def ledger_verify(ctx: click.Context, org_id: str | None) -> None:
+    """Recompute all that is derived from the books; exits 1 when something differs."""
+    from sqlalchemy.orm import Session
+
+    from app.loyalty.verify import verify
+    from app.platform.work import Work, operator
+
+    wrong = False
+    with _database() as engine:
+        orgs = _orgs(engine, org_id)
+        for one in orgs:
+            with Session(engine.execution_options(reading=True)) as session:
+                for said, rows in verify(Work(session, operator(one), datetime.now(UTC))).items():
+                    click.echo(f"{rows:,} {said}.")
+                    wrong = True
+    if wrong:
+        ctx.exit(1)
+    click.echo(f"The books are in order, in {_counted(len(orgs), 'organisation')}.")
+
+
 def _database(*, as_it_is: bool = False) -> AbstractContextManager["Engine"]:
     from app.platform.migrations import opened
 

@@ -22,12 +22,14 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from app.loyalty.posting import poster
 from app.platform.access import Caller, caller_of, organization
 from app.platform.database import connect
 from app.platform.refusals import OperatorError, Unauthenticated
+from app.platform.rounds import Rounds
 from app.platform.work import operator
 from app.query.fetch import Reader
-from app.scores.standings import Settler
+from app.scores.standings import settler
 from app.settings import Settings
 from schema.http import Endpoint, Send
 from schema.request import Headers, Receive, Scope
@@ -38,7 +40,7 @@ GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
 _THIS_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 # Few enough at once that nobody who writes has to wait for long.
-SETTLED_AT_ONCE, SETTLED_PAUSE, SETTLED_SECONDS = 250, 0.02, 2.0
+SETTLED_AT_ONCE, POSTED_AT_ONCE, PAUSE, IDLE_SECONDS = 250, 50, 0.02, 2.0
 log = logging.getLogger("guanxi.server")
 
 
@@ -63,25 +65,35 @@ def create_app(settings: Settings | None = None) -> "Application":
         gc.freeze()
         # A request makes some hundred objects, and leaves none in a circle.
         gc.set_threshold(20_000, 20, 50)
-        settling = asyncio.create_task(_settle(Settler(engine, lambda: datetime.now(UTC), SETTLED_AT_ONCE)))
+        rounds = (
+            ("settling", settler(engine, _now, SETTLED_AT_ONCE)),
+            ("posting", poster(engine, _now, POSTED_AT_ONCE)),
+        )
+        tasks = [asyncio.create_task(_go_round(name, each)) for name, each in rounds]
         yield
-        settling.cancel()
-        await asyncio.wait([settling])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         engine.dispose()
         await reader.close()
 
     return Application(endpoint, routes=routes, lifespan=lifespan)
 
 
-async def _settle(settler: Settler) -> None:
-    """Judge anew whose standing is open, a few at a time: what has changed, and what the last midnight has."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _go_round(name: str, rounds: Rounds) -> None:
+    """Judge anew whose standing is open, post the points that fell due: a few at a time. Every answer is right without
+    it."""
     while True:
         try:
-            judged = await run_sync(settler.step)
-        except Exception as failure:  # noqa: BLE001 - answers are right without it, and it is tried again
-            log.error("settling failed: %s", type(failure).__name__)
-            judged = 0
-        await asyncio.sleep(SETTLED_PAUSE if judged else SETTLED_SECONDS)
+            done = await run_sync(rounds.step)
+        except Exception as failure:  # noqa: BLE001 - it is tried again
+            log.error("%s failed: %s", name, type(failure).__name__)
+            done = 0
+        await asyncio.sleep(PAUSE if done else IDLE_SECONDS)
 
 
 class Application(Starlette):

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, Table, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Table, and_, bindparam, func, or_, select, tuple_, update
 
+from app.customers.lookup import chunks
 from app.loyalty.ledger import BALANCES, Book, Held, Lot
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
@@ -52,13 +53,12 @@ class Books:
     def open(self, keys: Collection[UUID]) -> list[Book]:
         """Lock these accounts, and post what fell due. Unknown ones are left out."""
         org = self.work.org.id
-        missing = sorted(key for key in keys if key not in self.books)
-        if missing:
-            p = LoyaltyProgram
+        p = LoyaltyProgram
+        for some in chunks(sorted(key for key in keys if key not in self.books)):
             locked = (
                 select(_ACCOUNT, p.version.label("terms_version"), p.points_name, p.currency, p.exponent)
                 .join_from(_ACCOUNT, p, and_(p.org_id == a.org_id, p.id == a.program_id))
-                .where(a.org_id == org, p.org_id == org, a.id.in_(missing))
+                .where(a.org_id == org, p.org_id == org, a.id.in_(some))
                 .order_by(a.id)
                 .with_for_update(of=_ACCOUNT)
             )
@@ -66,15 +66,16 @@ class Books:
                 self._opened(dict(found))
         return [self.books[key] for key in sorted(keys) if key in self.books]
 
-    def open_of_customers(self, customers: Collection[UUID], currency: str | None = None) -> list[Book]:
-        """The open accounts of these customers, in programmes of a currency if one is given."""
-        p = LoyaltyProgram
-        theirs = [a.org_id == self.work.org.id, a.customer_id.in_(customers), a.closed_at.is_(None)]
-        found: Select[Any] = select(a.id).where(*theirs)
-        if currency is not None:
-            mine = and_(p.org_id == a.org_id, p.id == a.program_id)
-            found = found.join_from(a, p, mine).where(p.org_id == self.work.org.id, p.currency == currency)
-        return self.open(list(self.work.session.scalars(found)))
+    def open_of_customers(self, customers: Collection[UUID], currencies: Collection[str]) -> list[Book]:
+        """The open accounts of these customers, in programmes of these currencies."""
+        p, found = LoyaltyProgram, list[UUID]()
+        mine = and_(p.org_id == a.org_id, p.id == a.program_id, p.currency.in_(currencies))
+        for some in chunks(sorted(customers)):
+            theirs = a.org_id == self.work.org.id, a.customer_id.in_(some), a.closed_at.is_(None)
+            found += self.work.session.scalars(
+                select(a.id).join_from(a, p, mine).where(*theirs, p.org_id == self.work.org.id)
+            )
+        return self.open(found)
 
     def opened(self, key: UUID | None, *path: str | int, closed: bool = False) -> Book:
         """One account. Raises Refused NOT_FOUND, and WRONG_STATE for a closed one unless that is meant too."""
@@ -221,8 +222,8 @@ class Books:
         """Guarded by what was read, though the row is locked: a balance never rests on a lock alone."""
         if book.caught_up:
             book.row["due_at"] = self._next_due(book)
-        book.row["version"] += 1
         before = self._before[book.id]
+        book.row["version"] += bool(book.entries or book.row["closed_at"] != before["closed_at"])
         done = self.work.session.execute(
             update(a)
             .where(a.org_id == self.work.org.id, a.id == book.id, a.entries == before["entries"])

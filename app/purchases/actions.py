@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.customers import facts
+from app.loyalty import earning as loyalty
 from app.platform.ids import PublicId
 from app.platform.refusals import Refused
 from app.platform.work import Work
@@ -49,12 +50,19 @@ def _record(work: Work, orders: Sequence[Order], *, whole: bool) -> list[Verdict
         )
 
     new, verdicts = enter(work, orders, _judged, insert, whole=whole)
+    if new:
+        loyalty.earn(work, [_earning(order) for order in new])
     if len(new) == 1:
         facts.fold(work, bought, new[0].columns["customer_id"], new[0].columns["id"])
     else:
         facts.rebuild(work, bought, {order.columns["customer_id"] for order in new})
     work.announce("purchase.recorded", *(_public(order.columns["id"]) for order in new))
     return verdicts
+
+
+def _earning(order: Order) -> loyalty.Bought:
+    c = order.columns
+    return loyalty.Bought(c["id"], c["customer_id"], c["gross_minor"], c["currency"], c["local_day"])
 
 
 def _convert(work: Work, orders: Sequence[Order]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, or_, select
 
 from app.customers import facts, lookup
 from app.customers import rules as customers
+from app.loyalty import earning as loyalty
 from app.platform.ids import PublicId
 from app.platform.refusals import Code, Problem, Problems, Refused
 from app.platform.text import LONGEST_BODY, clean
@@ -58,6 +59,7 @@ def refund_purchase(work: Work, given: rules.PurchaseRefund) -> Result:
     [verdict] = _entered(work, draft, against.found)
     if verdict.outcome == "RECORDED":
         share_out(work, purchase)
+        loyalty.claw_back(work, purchase.id, purchase.refunded_minor, purchase.gross_minor)
         facts.rebuild(work, bought, [purchase.customer_id])
         work.announce("purchase.refunded", _public(purchase.id), detail=str(PublicId("ref", draft.columns["id"])))
     assert verdict.key
@@ -75,6 +77,7 @@ def void_purchase(work: Work, given: rules.PurchaseVoid) -> Result:
     purchase.voided_at = work.now
     purchase.void_reason = reason
     work.session.flush()
+    loyalty.claw_back(work, purchase.id, 1, 1)
     facts.rebuild(work, bought, [purchase.customer_id])
     work.announce("purchase.voided", _public(purchase.id))
     return {"purchase": _public(purchase.id)}

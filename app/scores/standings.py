@@ -7,7 +7,6 @@ any time, by several at once, and be killed: what is not settled is only answere
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -29,14 +28,14 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.orm import Session
 
 import app.purchases.facts
 import app.touchpoints.measures  # noqa: F401 - what stage and score rest on
 from app.customers.facts import facts
 from app.customers.measures import customers, net_minor
-from app.platform.access import Org, organizations
+from app.platform.access import Org
 from app.platform.database import Key
+from app.platform.rounds import Rounds
 from app.platform.work import Work, operator, work
 from app.query import sql
 from app.query.fact import FAR, OPEN, constant
@@ -59,33 +58,14 @@ standing = Standing(
 )
 
 AT_ONCE = 2_000
-_PATIENT = 100  # organisations looked at in one step
 _judged: Any = facts.table.c
 
 
-@dataclass
-class Settler:
-    """Settles in the background of a server: call `step` again at once while it judged somebody, and later when not."""
-
-    engine: Engine
-    clock: Callable[[], datetime]
-    at_once: int = AT_ONCE
-    _next: int = 0
-
-    def step(self) -> int:
-        """Judge up to `at_once` open rows of one organisation anew; how many, 0 when none was found open."""
-        with Session(self.engine.execution_options(reading=True)) as session:
-            orgs = sorted(organizations(session), key=lambda org: org.id)
-        for _ in range(min(len(orgs), _PATIENT)):
-            org = orgs[self._next % len(orgs)]
-            if self._is_open(org) and (judged := _settle_some(self.engine, org, self.clock(), self.at_once)):
-                return judged
-            self._next += 1
-        return 0
-
-    def _is_open(self, org: Org) -> bool:
-        with Session(self.engine.execution_options(reading=True)) as session:
-            return bool(_found(Work(session, operator(org), self.clock()), 1, locked=False))
+def settler(engine: Engine, clock: Callable[[], datetime], at_once: int = AT_ONCE) -> Rounds:
+    """Settles in the background of a server, up to `at_once` rows of one organisation in a step."""
+    return Rounds(
+        engine, clock, lambda work: bool(_found(work, 1, locked=False)), lambda work: settle_some(work, at_once)
+    )
 
 
 def settle(engine: Engine, org: Org, clock: Callable[[], datetime], at_once: int = AT_ONCE) -> int:

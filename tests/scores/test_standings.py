@@ -412,7 +412,7 @@ def test_one_that_is_killed_leaves_nothing_half_done(backend: str) -> None:
 @backends
 def test_the_settler_of_a_server_finds_whatever_is_open(backend: str) -> None:
     here, there = town(backend, 16, 5), town(backend, 17, 5)
-    settler = standings.Settler(here.shop.engine, lambda: here.now, at_once=3)
+    settler = standings.settler(here.shop.engine, lambda: here.now, at_once=3)
     while settler.step():
         pass
     for each in (here, there):

@@ -1,0 +1,46 @@
+"""Posting what falls due for everyone: safe at any time, and by several at once, since every book is locked and looked
+at anew."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Engine, select
+
+from app.loyalty.books import Books
+from app.loyalty.tables import LoyaltyAccount
+from app.platform.access import Org
+from app.platform.rounds import Rounds
+from app.platform.work import Work, operator, work
+
+AT_ONCE = 500
+
+
+def post_due(engine: Engine, org: Org, clock: Callable[[], datetime], at_once: int = AT_ONCE) -> int:
+    """Post everything that is due in the organisation; how many accounts it was due in."""
+    total, now = 0, clock()
+    while True:
+        with work(engine, operator(org), now) as unit:
+            posted = post_some(unit, at_once)
+        if not posted:
+            return total
+        total += posted
+
+
+def post_some(work: Work, at_once: int = AT_ONCE) -> int:
+    """Of up to so many accounts; how many."""
+    books = Books(work)
+    opened = books.open(_due(work, at_once))
+    books.write()
+    return len(opened)
+
+
+def poster(engine: Engine, clock: Callable[[], datetime], at_once: int) -> Rounds:
+    """Posts in the background of a server."""
+    return Rounds(engine, clock, lambda work: bool(_due(work, 1)), lambda work: post_some(work, at_once))
+
+
+def _due(work: Work, most: int) -> list[UUID]:
+    a = LoyaltyAccount
+    due = select(a.id).where(a.org_id == work.org.id, a.due_at <= work.now).order_by(a.due_at, a.id).limit(most)
+    return list(work.session.scalars(due))
