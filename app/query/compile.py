@@ -13,7 +13,7 @@ shown is joined to those rows afterwards.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Text, func, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Lateral, Text, func, select, true
 
 from app.query import sql
 from app.query.connection import Child, connection
@@ -94,6 +94,13 @@ class Compiler:
         order = {key.node for key in page.order} if page else set()
         return Graph(shape, needs.explainer.what_ifs).closure(needs.nodes | order)
 
+    def is_flat(self, shape: Shape, selections: Sequence[Items]) -> bool:
+        """Whether the selections are of the rows alone, without other rows or explanations."""
+        needs = Needs(shape)
+        for items in selections:
+            needs.of(items)
+        return not needs.children and not needs.explainer.told
+
     # -------------------------------------------------------------- rows
 
     def level(
@@ -137,7 +144,8 @@ class Compiler:
             source = source.join(self.statement.policy, true())
         for child in children.values():
             for made in child.sources:
-                source = source.outerjoin(made, made.c.parent == wide[child.on])
+                on = true() if isinstance(made, Lateral) else made.c.parent == wide[child.on]
+                source = source.outerjoin(made, on)
         texts = [
             sql.template(self.object(shape, items, wide, needs.explainer, children)).label(f"json_{n}")
             for n, items in enumerate(selections)
@@ -169,6 +177,10 @@ class Compiler:
         if isinstance(item, One):
             return self.one(shape, item, parents)
         return self.rows(shape, item, parents)
+
+    def text(self, shape: Shape, items: Items, row: Reading) -> Expression:
+        """The JSON text of a row that is flat."""
+        return sql.template(self.object(shape, items, row, Explainer(shape), {}))
 
     def object(
         self, shape: Shape, items: Items, row: Reading, explainer: Explainer, children: dict[int, Child]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CTE, ColumnElement, FromClause, Select, func, select
 
 from app.query import sql
-from app.query.cut import brought_with, counted, cut
+from app.query.cut import brought_with, counted, cut, of_parent
 from app.query.fact import constant
-from app.query.flow import ROW, fenced
+from app.query.flow import ROW, Reading, fenced
 from app.query.page import ordering
 from app.query.question import Items, Many, Page, Paged
 from app.query.shape import Shape
@@ -28,10 +28,10 @@ Lists = Sequence[tuple[Paged, list[Items]]]
 
 @dataclass
 class Child:
-    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, and the pattern over their
-    columns."""
+    """A child's JSON: sources with a `parent` column to join to the parent's node `on`, or LATERAL ones, and the
+    pattern over their columns."""
 
-    sources: list[CTE]
+    sources: list[FromClause]
     on: str
     pattern: Pattern
 
@@ -63,11 +63,16 @@ def _lists(many: Many) -> Lists:
     ]
 
 
-def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists, _: bool) -> CTE:
+def _in_order(
+    compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists, _: bool
+) -> FromClause:
     """Per parent: the texts of its rows, in the order of their sort keys."""
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = [items for _, each in lists for items in each]
-    brings = brought_with(statement, many, shape, compiler.stored(shape, selections, None), nested)
+    needed = compiler.stored(shape, selections, None)
+    brings = brought_with(statement, many, shape, needed, nested)
+    if parents is not None and needed <= brings and compiler.is_flat(shape, selections):
+        return _of_parent(compiler, many, shape, parents, lists, brings)
     page_rows = cut(statement, many, shape, parents, brings, numbered=False)
     keys = [f"key_{n}" for n in range(len(page.order))]
     passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
@@ -88,6 +93,23 @@ def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClaus
         return made.cte(statement.name("joined"))
     # Made once: a planner that expects one parent would make the texts anew for each, down through all levels.
     return fenced(made.group_by(o.parent), statement.name("joined"))
+
+
+def _of_parent(
+    compiler: "Compiler", many: Many, shape: Shape, parents: FromClause, lists: Lists, brings: frozenset[str]
+) -> FromClause:
+    """The texts of one parent's rows, which are all columns: looked up and joined parent by parent, none is copied or
+    sorted together with those of others."""
+    page = of_parent(compiler.statement, many, shape, parents, brings)
+    row = Reading(page, [], {node: page.c[node] for node in brings}, {})
+    keys = [page.c[f"key_{n}"] for n in range(len(many.page.order))]
+    order = ordering(shape, replace(many.page, backward=False), keys, page.c.id)
+    results = [
+        sql.Joined(compiler.text(shape, items, row), *order).label(f"list_{many.fields.index(field)}")
+        for field, [items] in lists
+    ]
+    made = select(*results).select_from(page).correlate(parents)
+    return made.lateral(compiler.statement.name("joined"))
 
 
 def _numbered(

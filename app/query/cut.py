@@ -6,7 +6,19 @@ A cut sees only the id, the sort keys and what tests need; what is shown is join
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import CTE, Alias, ColumnElement, FromClause, Select, func, lateral, literal_column, select, true
+from sqlalchemy import (
+    CTE,
+    Alias,
+    ColumnElement,
+    FromClause,
+    Select,
+    Subquery,
+    func,
+    lateral,
+    literal_column,
+    select,
+    true,
+)
 
 from app.query.fact import constant
 from app.query.flow import ROW, Reading, Statement, column_of, fenced, read
@@ -69,28 +81,16 @@ def cut(
             return fenced(finished(page_rows, []), name)
         held = [page_rows.c[key] for key in keys_named]
         return fenced(finished(page_rows, []).order_by(*ordering(shape, page, held, page_rows.c.id)).limit(limit), name)
-    order = [key.node for key in page.order]
-    rows = _rows(statement, many, shape, set(order) | brings)
-    keys = [rows[node] for node in order]
-    tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
-    if many.where is not None:
-        tests.append(passes(statement, shape, rows, many.where))
-    ordered = ordering(shape, page, keys, rows["id"])
-    near = select(
-        rows["id"].label("id"),
-        *(key.label(named) for key, named in zip(keys, keys_named, strict=True)),
-        *(rows[node].label(node) for node in also),
-    ).select_from(rows.source)
+    rows, near = _in_order(statement, many, shape, brings)
     if parents is None or many.relation is None:
-        limited = _page(statement, shape, page, near.where(*tests).order_by(*ordered), limit, f"{name}_each")
+        limited = _page(statement, shape, page, near, limit, f"{name}_each")
         found = finished(limited.cte(f"{name}_page"), [])
         # Where it is read but once, PostgreSQL sees through it to the order of the index.
         through = not numbered and statement.dialect == "postgresql"
         return found.cte(name) if through else fenced(found, name)
-    mine = near.where(*tests, rows[many.relation.child] == column_of(parents, "id")).order_by(*ordered)
+    mine = near.where(rows[many.relation.child] == column_of(parents, "id"))
     if statement.dialect == "postgresql":
-        limited = _page(statement, shape, page, mine.correlate(parents), limit, f"{name}_each")
-        each = lateral(limited.correlate(parents), f"{name}_page")
+        each = lateral(_of_parent(statement, many, shape, parents, mine, limit, name), f"{name}_page")
         found = finished(each, [column_of(parents, "id")])
         return fenced(found.select_from(parents.join(each, true())), name)
     mine = mine.limit(limit).correlate(parents)
@@ -105,6 +105,45 @@ def cut(
     place = (each_key.c.key + constant(1)).label("n")
     listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_key.c.value.label(key), place)
     return fenced(listed_rows.select_from(parents.join(each_key, true())), name)
+
+
+def of_parent(statement: Statement, many: Many, shape: Shape, parents: FromClause, brings: frozenset[str]) -> Subquery:
+    """The rows of one parent's page, no more than asked, with their sort keys: for a LATERAL over the parents."""
+    if many.relation is None:
+        raise TypeError(f"{shape.name} is no child.")
+    rows, near = _in_order(statement, many, shape, brings)
+    mine = near.where(rows[many.relation.child] == column_of(parents, "id"))
+    name, limit = statement.name("cut"), statement.bind(f"{many.page.path}_size")
+    return _of_parent(statement, many, shape, parents, mine, limit, name).subquery(name)
+
+
+def _of_parent(
+    statement: Statement,
+    many: Many,
+    shape: Shape,
+    parents: FromClause,
+    mine: Select[Any],
+    limit: Expression,
+    name: str,
+) -> Select[Any]:
+    return _page(statement, shape, many.page, mine.correlate(parents), limit, f"{name}_each").correlate(parents)
+
+
+def _in_order(statement: Statement, many: Many, shape: Shape, brings: frozenset[str]) -> tuple[Reading, Select[Any]]:
+    """The rows that pass, and their ids, sort keys and what they bring, in the order of the page."""
+    page = many.page
+    order = [key.node for key in page.order]
+    rows = _rows(statement, many, shape, set(order) | brings)
+    keys = [rows[node] for node in order]
+    tests = [*rows.tests, *beyond(statement, shape, page, keys, rows["id"])]
+    if many.where is not None:
+        tests.append(passes(statement, shape, rows, many.where))
+    near = select(
+        rows["id"].label("id"),
+        *(key.label(f"key_{n}") for n, key in enumerate(keys)),
+        *(rows[node].label(node) for node in sorted(brings - {"id"})),
+    )
+    return rows, near.select_from(rows.source).where(*tests).order_by(*ordering(shape, page, keys, rows["id"]))
 
 
 def _rows(statement: Statement, many: Many, shape: Shape, nodes: set[str]) -> Reading:
