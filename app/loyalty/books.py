@@ -24,6 +24,7 @@ from app.loyalty.tables import (
     ReservationStatus,
 )
 from app.platform.database import Base
+from app.platform.ids import PublicId
 from app.platform.refusals import Code, refuse
 from app.platform.work import Work
 
@@ -200,6 +201,17 @@ class Books:
         """A row that belongs to an entry."""
         self._new.append((table, row))
 
+    def redeemed(self, book: Book, key: UUID, entry: UUID, points: int, **more: UUID | None) -> None:
+        """So many points were spent by that entry."""
+        row = {"id": key, "account_id": book.id, "entry_id": entry, "points": points, "reversed": 0}
+        self.add(Redemption, {**row, "reward_id": None, "reservation_id": None, **more, "redeemed_at": book.now})
+
+    def done(self, event: str, book: Book, **more: str) -> dict[str, Any]:
+        """Write it, say it, and answer with the ids."""
+        self.write()
+        self.work.announce(event, account_id(book.id), *more.values())
+        return {"account": account_id(book.id), **more}
+
     def write(self) -> None:
         """Everything that was posted, in a few statements."""
         books = [book for book in self.books.values() if book.entries or self._differs(book)]
@@ -276,3 +288,11 @@ def terms_of(work: Work, program: UUID, version: int) -> Terms:
 
 def _row_of(lot: Lot) -> dict[str, Any]:
     return {column.name: getattr(lot, column.name) for column in _LOT.c if column.name != "org_id"}
+
+
+def account_id(key: UUID) -> str:
+    return public("acc", key)
+
+
+def public(prefix: str, key: UUID) -> str:
+    return str(PublicId(prefix, key))

@@ -138,11 +138,6 @@ class Book:
         return local_day(self.now, self.zone)
 
     @property
-    def available(self) -> int:
-        found: int = self.row["available"]
-        return found
-
-    @property
     def commanded(self) -> list[dict[str, Any]]:
         """The entries since, which are not those of what fell due."""
         return self.entries[self.due_entries :]
@@ -232,7 +227,7 @@ class Book:
 
     def take(self, points: int) -> Taken:
         """The lots that so many points are taken of."""
-        if points > self.available:
+        if points > self.row["available"]:
             raise Refused(self._insufficient(points))
         return _first(self.rows.spendable(self, points), points)
 
@@ -376,7 +371,7 @@ class Book:
 
     def _insufficient(self, needed: int) -> Problem:
         """With what a person needs to know: how many there are, and which of them are about to go."""
-        said = f"Needs {needed} {self.points_name}, has {self.available}"
+        said = f"Needs {needed} {self.points_name}, has {self.row['available']}"
         soon = self.rows.spendable(self, 1)
         if soon and soon[0].expires_day is not None:
             day = soon[0].expires_day
@@ -386,7 +381,7 @@ class Book:
             Code.INSUFFICIENT_POINTS,
             f"{said}.",
             needed=needed,
-            available=self.available,
+            available=self.row["available"],
         )
 
 
