@@ -4,6 +4,7 @@ Both lanes ask here: the one that sends the statement's JSON as it comes, and th
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type
@@ -14,7 +15,7 @@ from app.customers.rules import email_of, phone_of
 from app.customers.search import terms as search_terms
 from app.platform.ids import PublicId
 from app.platform.refusals import BadInput, Problems
-from app.platform.text import clean_ref
+from app.platform.text import clean, clean_ref
 from app.query import question as q
 from app.scores.policy import proposed
 from schema.fields import Entity
@@ -35,6 +36,7 @@ class NeedsMore(Exception):
 # ------------------------------------------------------------------ one row
 
 _ID = q.Compare("id", "eq", "by_id")
+_NUMBER = q.Compare("number", "eq", "by_number")
 
 
 def lookup(planner: Planner, selected: Selected, of: GraphQLObjectType, where: q.Where) -> q.Lookup:
@@ -50,7 +52,16 @@ def lookup(planner: Planner, selected: Selected, of: GraphQLObjectType, where: q
     return found
 
 
-def _by_id(planner: Planner, selected: Selected, of: GraphQLObjectType, public: PublicId) -> q.Lookup:
+def _issued(
+    planner: Planner, selected: Selected, of: GraphQLObjectType, text: str, prefix: str, as_of: datetime | None = None
+) -> q.Lookup | None:
+    """The row with that id, at the instant that is asked for, or else that the id carries."""
+    public = PublicId.parse(text)
+    if public is None or public.prefix != prefix:
+        return None
+    if as_of is None and public.at is not None and public.at > planner.now:
+        return None
+    planner.set_as_of(as_of if as_of is not None else public.at)
     planner.values.put("by_id", public.key)
     return lookup(planner, selected, of, _ID)
 
@@ -58,16 +69,20 @@ def _by_id(planner: Planner, selected: Selected, of: GraphQLObjectType, public: 
 def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
     by, as_of = given["by"], given.get("asOf")
     if by.get("id") is not None:
-        public = PublicId.parse(by["id"])
-        if public is None or public.prefix != "cus":
-            return None
-        if as_of is None and public.at is not None and public.at > planner.now:
-            return None
-        planner.set_as_of(as_of if as_of is not None else public.at)
-        return _by_id(planner, selected, of, public)
+        return _issued(planner, selected, of, by["id"], "cus", as_of)
     planner.set_as_of(as_of)
     where = _who(planner, by)
     return None if where is None else lookup(planner, selected, of, where)
+
+
+def account(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
+    by, as_of = given["by"], given.get("asOf")
+    if by.get("id") is not None:
+        return _issued(planner, selected, of, by["id"], "acc", as_of)
+    planner.set_as_of(as_of)
+    # As it would have been stored: trimmed and composed.
+    number = clean(Problems(), by["number"])
+    return lookup(planner, selected, of, _NUMBER) if number and planner.values.put("by_number", number) else None
 
 
 def _live(ref: Any) -> Any:
@@ -113,11 +128,7 @@ def one_by(prefix: str, live: q.Where) -> Ask:
         if by.get("id") is None:
             where = q.All((live, _ref(planner, by["externalRef"], "ref_system", "ref_value")))
             return lookup(planner, selected, of, where)
-        public = PublicId.parse(by["id"])
-        if public is None or public.prefix != prefix or (public.at is not None and public.at > planner.now):
-            return None
-        planner.set_as_of(public.at)
-        return _by_id(planner, selected, of, public)
+        return _issued(planner, selected, of, by["id"], prefix)
 
     return ask
 
@@ -126,6 +137,7 @@ def one_by(prefix: str, live: q.Where) -> Ask:
 
 
 def rows(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
+    planner.set_as_of(given.get("asOf"))
     return _connected(planner, planner.connection(given, selected, of))
 
 
@@ -165,7 +177,8 @@ def policy(planner: Planner, selected: Selected, of: GraphQLObjectType, given: G
     return lookup(planner, selected, of, q.Compare("version", "eq", planner.values.put("by_version", version)))
 
 
-def policies(planner: Planner, selected: Selected, of: GraphQLObjectType, _: Given) -> q.Question:
+def every(planner: Planner, selected: Selected, of: GraphQLObjectType, _: Given) -> q.Question:
+    """All rows, where they are few."""
     entity: Entity = python_class(of).entity
     items = planner.walked(selected.key, lambda: planner.items(of, selected.nodes, selected.key))
     order = tuple(q.Order(node, falls) for node, falls in entity.default_order)

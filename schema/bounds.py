@@ -24,6 +24,7 @@ from graphql import (
 
 from app.platform.refusals import BadInput
 from schema.asks import terms_of
+from schema.fields import Related, source_of
 from schema.given import plain
 from schema.groups import MOST_GROUPS
 from schema.plan import Planner, python_class, rows_class
@@ -120,6 +121,9 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
     as_of = given.get("asOf")
     if as_of is not None:
         planner.refuse_instant(as_of)
+    source = source_of(of.fields[selected.name])
+    if isinstance(source, Related) and source.asked is not None:
+        source.asked(given, selected.key, planner.values)
     if "nodes" in getattr(inner, "fields", {}):
         planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None)
     elif selected.name == "customerGroups":

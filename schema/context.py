@@ -12,6 +12,7 @@ from sqlalchemy import Engine, case, exists, select
 from strawberry.dataloader import DataLoader
 
 from app.customers.tables import Consent
+from app.loyalty.tables import LoyaltyAccount, LoyaltyTerms, PointsEntry
 from app.platform.access import Caller
 from app.platform.walls import enter
 from app.purchases.tables import Purchase, Refund
@@ -46,7 +47,7 @@ class Asked:
         self.caller.require(scope)
         raw = info._raw_info
         past = self.set_clock and await run_sync(self.something_later)
-        return Planner(raw.schema, raw.fragments, raw.variable_values, self.caller, self.now, past)
+        return Planner(raw.schema, raw.fragments, raw.variable_values, self.caller, self.now, past, completed=True)
 
     async def policy_columns(self) -> dict[str, Any]:
         """The thresholds in force, as stored."""
@@ -73,6 +74,10 @@ class Asked:
                 (Refund, Refund.refunded_at),
                 (Consent, Consent.at),
                 (Touchpoint, Touchpoint.resolved_at),
+                (LoyaltyAccount, LoyaltyAccount.opened_at),
+                (LoyaltyAccount, LoyaltyAccount.closed_at),
+                (PointsEntry, PointsEntry.at),
+                (LoyaltyTerms, LoyaltyTerms.at),
             )
         ]
         with self.engine.execution_options(reading=True).connect() as connection:

@@ -7,6 +7,10 @@ from typing import Any, TypeVar
 import strawberry
 
 from app.customers.tables import Channel, ConsentPurpose, ConsentState, CustomerKind
+from app.loyalty.tables import AccountStatus as LoyaltyAccountStatus
+from app.loyalty.tables import EntryKind as PointsEntryKind
+from app.loyalty.tables import LedgerAccount
+from app.loyalty.tables import ReservationStatus as PointsReservationStatus
 from app.platform.refusals import Code
 from app.purchases.tables import PurchaseStatus
 from app.relationships.measures import NextAction, RelationshipTier
@@ -24,10 +28,14 @@ __all__ = [
     "ConsentState",
     "CustomerKind",
     "Direction",
+    "LedgerAccount",
     "LifecyclePhase",
     "LifecycleStage",
+    "LoyaltyAccountStatus",
     "NextAction",
     "OrderDirection",
+    "PointsEntryKind",
+    "PointsReservationStatus",
     "PurchaseStatus",
     "RelationshipTier",
     "RowOutcome",
@@ -233,6 +241,53 @@ described(
     PARTLY_REFUNDED="Some of it was refunded.",
     REFUNDED="All of it was refunded.",
     VOIDED="Recorded by mistake.",
+)
+described(
+    LoyaltyAccountStatus,
+    "Whether an account can be used.",
+    name="LoyaltyAccountStatus",
+    OPEN="It earns and spends.",
+    CLOSED="Closed for ever; its book stays.",
+)
+described(
+    PointsEntryKind,
+    "What moved points.",
+    name="PointsEntryKind",
+    EARN="Issued, to be available at once or later.",
+    ACTIVATE="Pending points became available.",
+    REDEEM="Spent.",
+    REVERSE_REDEMPTION="Spent points were given back.",
+    RESERVE="Held for a while.",
+    CAPTURE="Held points were spent.",
+    VOID="Held points returned: let go, left over, or timed out.",
+    EXPIRE="Their day had come.",
+    CLAW_BACK="Taken back after a refund or a void.",
+    SETTLE_DEBT="What came in paid what was owed.",
+    ADJUST="Added or taken by hand.",
+    TRANSFER="From one member to another: an entry in the book of each.",
+    FORFEIT="Given up when the account was closed.",
+)
+described(
+    LedgerAccount,
+    "The accounts of the double entry: five of the programme, four of each member.",
+    ISSUED="The programme's: what was earned, as a negative number.",
+    REDEEMED="The programme's: what was spent.",
+    EXPIRED="The programme's: what expired or was given up.",
+    REVERSED="The programme's: what was taken back.",
+    ADJUSTMENTS="The programme's: what was added by hand, as a negative number.",
+    PENDING="A member's: earned, to be available later.",
+    AVAILABLE="A member's: can be spent.",
+    RESERVED="A member's: held for a while.",
+    DEBT="A member's: what is owed, as a negative number.",
+)
+described(
+    PointsReservationStatus,
+    "What became of held points.",
+    name="PointsReservationStatus",
+    OPEN="They are held.",
+    CAPTURED="Some or all of them were spent; the rest returned.",
+    VOIDED="They were let go.",
+    EXPIRED="The time was over; they returned by themselves.",
 )
 described(
     Code,

@@ -8,6 +8,7 @@ import strawberry
 from app.platform.refusals import Code, Problem
 from schema.node import Node
 from schema.roots import reread
+from schema.scalars import SafeInt
 
 _SAID = {
     "field": "Path into the arguments, from input on, list positions as strings.",
@@ -55,23 +56,33 @@ class StaleVersionError(UserError):
     current: Node = _node("As it is now.")
 
 
+@strawberry.type(description="More points than are available.")
+class InsufficientPointsError(UserError):
+    needed: SafeInt = strawberry.field(description="So many were asked for.")
+    available: SafeInt = strawberry.field(description="So many are available.")
+
+
 def told(problems: Iterable[Problem | dict[str, Any]]) -> list[dict[str, Any]]:
     """Problems as user errors."""
     return [_told(problem if isinstance(problem, dict) else as_dict(problem)) for problem in problems]
 
 
 def as_dict(problem: Problem) -> dict[str, Any]:
-    return {"code": problem.code.value, "message": problem.message, "path": list(problem.path), "node": problem.node}
+    said = {"code": problem.code.value, "message": problem.message, "path": list(problem.path), "node": problem.node}
+    return said | ({"needed": problem.needed, "available": problem.available} if problem.needed is not None else {})
 
 
 def _told(problem: dict[str, Any]) -> dict[str, Any]:
     kind = {Code.TAKEN.value: "TakenError", Code.STALE_VERSION.value: "StaleVersionError"}.get(problem["code"])
+    kind = kind if problem.get("node") else "InsufficientPointsError" if "needed" in problem else None
     return {
-        "__typename": kind if kind and problem.get("node") else "InputError",
+        "__typename": kind or "InputError",
         "field": ["input", *(camel(str(part)) for part in problem["path"])],
         "message": problem["message"],
         "code": problem["code"],
         "node": problem.get("node"),
+        "needed": problem.get("needed"),
+        "available": problem.get("available"),
     }
 
 

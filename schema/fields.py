@@ -19,7 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.query.kind import Id, Kind, Minor
 from app.query.measure import Measure
-from app.query.question import Relation
+from app.query.question import Relation, Where
 from app.query.shape import Shape
 
 SOURCE = "source"
@@ -66,11 +66,20 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Related:
-    """`many`: a connection; `plain`: a list; `one`: the row pointed to. `filtered_as`: the name of the filter's type."""
+    """`many`: a connection; `plain`: a list; `one`: the row pointed to. `asked`: the test that the field's arguments ask
+    for; (arguments, path, values) -> where. An argument asOf sets the clock below."""
 
     how: str
     relation: Relation
     filter: bool = True
+    asked: Callable[[Mapping[str, Any], str, Any], Where] | None = None
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """The row that this one points to, of whichever type: one of these relations leads to it."""
+
+    relations: tuple[Relation, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Same:
     parameter: str
 
 
-Source = Value | Money | PartOf | Fixed | Related | Why | Same
+Source = Value | Money | PartOf | Fixed | Related | Pointed | Why | Same
 
 
 @dataclass
@@ -127,6 +136,11 @@ def live(prefix: str) -> Any:
     return _declare(
         Value("id", Id(prefix=prefix, live=True), False, filter=False), "The id without an instant, for mutations."
     )
+
+
+def valued(node: str, kind: Kind, *, description: str) -> Any:
+    """A value of a row that no table holds, or that a measure names."""
+    return _declare(Value(node, kind, False, filter=False), description)
 
 
 def measured(measure: Measure, *, description: str | None = None, **flags: Any) -> Any:
@@ -191,14 +205,36 @@ def same(parameter: str, description: str | None = None) -> Any:
     return _declare(Same(parameter), description)
 
 
-def one(relation: Relation, *, filter: bool = False, description: str | None = None) -> Any:
-    """The row that this one points to."""
-    return _declare(Related("one", relation, filter), description)
+def one(
+    relation: Relation,
+    *,
+    filter: bool = False,
+    returns: Any = None,
+    arguments: "Mapping[str, Argument] | None" = None,
+    description: str | None = None,
+) -> Any:
+    """The row that this one points to; with arguments a field says here what it returns."""
+    more: dict[str, Any] = {"resolver": asking(returns, arguments)} if arguments else {}
+    return _declare(Related("one", relation, filter), description, **more)
 
 
-def rows(relation: Relation, *, filter: bool = False, description: str | None = None) -> Any:
-    """All rows that point to this one, as a plain list."""
-    return _declare(Related("plain", relation, filter), description)
+def pointed(*relations: Relation, description: str) -> Any:
+    """The row that this one points to, of whichever type."""
+    return _declare(Pointed(relations), description)
+
+
+def rows(
+    relation: Relation,
+    *,
+    filter: bool = False,
+    returns: Any = None,
+    arguments: "Mapping[str, Argument] | None" = None,
+    asked: Callable[[Mapping[str, Any], str, Any], Where] | None = None,
+    description: str | None = None,
+) -> Any:
+    """All rows that point to this one, as a plain list; with arguments a field says here what it returns."""
+    more: dict[str, Any] = {"resolver": asking(returns, arguments)} if arguments else {}
+    return _declare(Related("plain", relation, filter, asked), description, **more)
 
 
 def related(

@@ -13,7 +13,7 @@ from app.query.kind import Name, Position
 from schema.enums import OrderDirection, named_enum
 from schema.fields import SOURCE, Money, PartOf, Value
 from schema.fields import Related as RelatedField
-from schema.scalars import Date, DateTime, Decimal
+from schema.scalars import Date, DateTime, Decimal, SafeInt
 
 _made: dict[str, type] = {}
 
@@ -23,6 +23,14 @@ def named(name: str) -> type:
     if name not in _made:
         _made[name] = type(name, (), {"__module__": __name__})
     return _made[name]
+
+
+def listing(name: str) -> dict[str, Any]:
+    """The arguments where and orderBy of rows of that type."""
+    return {
+        "where": (named(f"{name}Where") | None, None, "Only those that pass."),
+        "order_by": (list[named(f"{name}Order")] | None, None, "By these, the first one first."),  # type: ignore[misc]
+    }
 
 
 def _fill(name: str, fields: Mapping[str, tuple[Any, str | None]], description: str) -> type:
@@ -79,6 +87,7 @@ def _make_plain_filters() -> None:
         "IDFilter": _listed(strawberry.ID),
         "StringFilter": {**_listed(str), **folded, **null},
         "IntFilter": {**_listed(int), **_compared(int), **null},
+        "SafeIntFilter": {"eq": (SafeInt | None, _EQ), **_compared(SafeInt)},
         "FloatFilter": {**_compared(float), **null},
         "DecimalFilter": {"eq": (Decimal | None, _EQ), **_compared(Decimal), **null},
         "DateTimeFilter": {**_compared(DateTime, ends=" that instant"), **within, **null},

@@ -3,9 +3,11 @@
 An action answers with ids, outcome and counts; what stands behind an id is read back like any other row. A refused field undoes only itself.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from keyword import iskeyword
+from typing import Annotated, Any, get_origin
 
 import strawberry
 from graphql import FieldNode, GraphQLError, GraphQLSchema, OperationDefinitionNode
@@ -47,7 +49,8 @@ class _Aborted(Exception):
 @dataclass(frozen=True)
 class Mutated:
     """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key; `light`: of
-    one small record, that may be carried out in memory first (app/platform/foreseen.py); `rows`: what its payload reads back, by name."""
+    one small record, that may be carried out in memory first (app/platform/foreseen.py); `rows`: what its payload reads back, by name,
+    and lists of ids too."""
 
     action: Action
     scope: str = "write"
@@ -178,6 +181,15 @@ def again(key: str, *, even_hidden: bool = False) -> Callable[..., Any]:
     return read
 
 
+def all_again(key: str) -> Callable[..., Any]:
+    """Reads back all rows that the result names."""
+
+    async def read(self: Any, info: strawberry.Info) -> Any:
+        return await asyncio.gather(*(reread(info, each) for each in self.get(key, ())))
+
+    return read
+
+
 def payload(
     name: str,
     description: str,
@@ -186,13 +198,15 @@ def payload(
     *,
     even_hidden: bool = False,
 ) -> type:
-    """A payload: rows read back by id, plain values with their descriptions, userErrors and query."""
+    """A payload: rows read back by id, or lists of rows; plain values with their descriptions, userErrors and query."""
     annotations: dict[str, Any] = {}
     body: dict[str, Any] = {"__module__": __name__, "by_name": True}
     for key, of in rows.items():
-        resolver = again(key, even_hidden=even_hidden)
-        resolver.__annotations__["return"] = of | None
-        body[key] = strawberry.field(resolver=resolver, description="As it is now; null when it was refused.")
+        many = get_origin(of) is list
+        resolver = all_again(key) if many else again(key, even_hidden=even_hidden)
+        resolver.__annotations__["return"] = of if many else of | None
+        told = "As they are now; none when it was refused." if many else "As it is now; null when it was refused."
+        body[f"{key}_" if iskeyword(key) else key] = strawberry.field(resolver=resolver, name=key, description=told)
     for key, (type_, said) in (values or {}).items():
         annotations[key] = type_
         body[key] = strawberry.field(description=said)

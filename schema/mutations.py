@@ -5,18 +5,23 @@ from typing import Any
 import strawberry
 
 from app.customers import actions as customers
+from app.loyalty import actions as loyalty
+from app.loyalty import programs
 from app.purchases import actions as purchases
 from app.purchases import refunds
 from app.purchases.rules import needs_key
 from app.scores import actions as scores
 from app.touchpoints import actions as touchpoints
 from schema import inputs
+from schema import loyalty_inputs as points
 from schema.enums import RowOutcome, UpsertOutcome
+from schema.loyalty import LoyaltyAccount, LoyaltyProgram, PointsEntry, PointsReservation, Redemption, Reward
 from schema.mutation import mutation, payload
 from schema.scores import Policy
 from schema.types import Consent, Customer, Purchase, Refund, Touchpoint
 
 _OUTCOME = "What became of it."
+_NEEDS_KEY = "Needs an idempotency key."
 
 
 def _of_customer(name: str, said: str, **values: Any) -> type:
@@ -75,6 +80,25 @@ PurchaseRefunded = payload(
     {"outcome": (RowOutcome, _OUTCOME)},
 )
 PurchaseVoided = payload("PurchaseVoidPayload", "A voided purchase.", {"purchase": Purchase})
+ProgramCreated = payload("LoyaltyProgramCreatePayload", "A new programme.", {"program": LoyaltyProgram})
+ProgramUpdated = payload("LoyaltyProgramUpdatePayload", "A changed programme.", {"program": LoyaltyProgram})
+RewardCreated = payload("RewardCreatePayload", "A new reward.", {"reward": Reward})
+RewardUpdated = payload("RewardUpdatePayload", "A changed reward.", {"reward": Reward})
+AccountOpened = payload("LoyaltyAccountOpenPayload", "A new account.", {"account": LoyaltyAccount})
+AccountClosed = payload("LoyaltyAccountClosePayload", "A closed account.", {"account": LoyaltyAccount})
+
+
+_ENTRIES = {"account": LoyaltyAccount, "entries": list[PointsEntry]}
+_REDEMPTION = {"account": LoyaltyAccount, "redemption": Redemption}
+_RESERVATION = {"account": LoyaltyAccount, "reservation": PointsReservation}
+
+
+def _moving(action: Any, input_type: type, rows: dict[str, Any], said: str) -> Any:
+    """A mutation that moves points: it never goes without a key."""
+    answer = payload(input_type.__name__.replace("Input", "Payload"), "What was moved, and where it stands.", rows)
+    return mutation(action, input_type, answer, f"{said} {_NEEDS_KEY}", needs_key=lambda _: True)
+
+
 PolicyPublished = payload("PolicyPublishPayload", "The new version.", {"policy": Policy})
 
 
@@ -181,4 +205,60 @@ class Mutation:
         inputs.PolicyPublishInput,
         PolicyPublished,
         "Publish a new version of the policy; it holds from now on.",
+    )
+    loyalty_program_create = mutation(
+        programs.create_program, points.LoyaltyProgramCreateInput, ProgramCreated, "Create a loyalty programme."
+    )
+    loyalty_program_update = mutation(
+        programs.update_program,
+        points.LoyaltyProgramUpdateInput,
+        ProgramUpdated,
+        "Change a programme's terms. They hold from now on; what was earned keeps its rule.",
+    )
+    reward_create = mutation(programs.create_reward, points.RewardCreateInput, RewardCreated, "Create a reward.")
+    reward_update = mutation(programs.update_reward, points.RewardUpdateInput, RewardUpdated, "Change a reward.")
+    loyalty_account_open = mutation(
+        loyalty.open_account,
+        points.LoyaltyAccountOpenInput,
+        AccountOpened,
+        "Make a customer a member: from then on purchases in the programme's currency earn.",
+    )
+    loyalty_account_close = mutation(
+        loyalty.close_account,
+        points.LoyaltyAccountCloseInput,
+        AccountClosed,
+        "Close an account. Refused while points are reserved or owed; what is available is forfeited, as an entry.",
+    )
+    points_earn = _moving(
+        loyalty.earn_points, points.PointsEarnInput, _ENTRIES, "Issue points otherwise than by a purchase."
+    )
+    points_redeem = _moving(
+        loyalty.redeem_points, points.PointsRedeemInput, _REDEMPTION, "Spend points, or take a reward for them."
+    )
+    redemption_reverse = _moving(
+        loyalty.reverse_redemption,
+        points.RedemptionReverseInput,
+        _REDEMPTION,
+        "Give points of a redemption back, into the lots they came from, with their days.",
+    )
+    points_reserve = _moving(
+        loyalty.reserve_points, points.PointsReserveInput, _RESERVATION, "Hold points for a while."
+    )
+    reservation_capture = _moving(
+        loyalty.capture_reservation,
+        points.ReservationCaptureInput,
+        _RESERVATION,
+        "Spend some or all of what is held, once; the rest returns.",
+    )
+    reservation_void = _moving(
+        loyalty.void_reservation, points.ReservationVoidInput, _RESERVATION, "Let go of what is held."
+    )
+    points_adjust = _moving(
+        loyalty.adjust_points, points.PointsAdjustInput, _ENTRIES, "Correct a balance by hand; it cannot be overdrawn."
+    )
+    points_transfer = _moving(
+        loyalty.transfer_points,
+        points.PointsTransferInput,
+        {"from": LoyaltyAccount, "to": LoyaltyAccount, "entries": list[PointsEntry]},
+        "Points from one member to another of the same programme; they keep their days.",
     )

@@ -20,7 +20,7 @@ from app.query import question as q
 from app.query.kind import Plain
 from app.query.page import SEARCH_RANK, read_cursor
 from app.query.shape import Shape
-from schema.fields import Entity, Fixed, Money, PartOf, Related, Same, Source, Value, Why, of_part, source_of
+from schema.fields import Entity, Fixed, Money, PartOf, Pointed, Related, Same, Source, Value, Why, of_part, source_of
 from schema.filters import paths
 from schema.given import Values, where_of
 from schema.selection import Selected, Selections
@@ -49,7 +49,7 @@ class Walk:
 @dataclass
 class Planner(Selections):
     """Plans one root field. `clock` is told apart from `now` by an asOf or a page's pin; `memory` holds what was walked
-    for the same field before."""
+    for the same field before; `completed`: graphql-core completes the answer, and tells types apart by their names."""
 
     caller: Caller
     now: datetime
@@ -57,10 +57,12 @@ class Planner(Selections):
     memory: dict[str, Walk] | None = None
     as_of: datetime | None = None
     values: Values = None  # type: ignore[assignment]
+    completed: bool = False
     _walk: Walk | None = None
     _form: list[Any] | None = None
 
     def __post_init__(self) -> None:
+        self.asked_at = self.now
         self.set_clock(self.now)
 
     def set_clock(self, now: datetime) -> None:
@@ -89,7 +91,7 @@ class Planner(Selections):
 
     def refuse_instant(self, instant: datetime) -> None:
         """Raises BadInput for an asOf that cannot be asked."""
-        if instant > self.now:
+        if instant > self.asked_at:
             raise BadInput("asOf lies in the future.")
         if instant < EARLIEST:
             raise BadInput(f"asOf lies before {EARLIEST.year}.")
@@ -116,11 +118,12 @@ class Planner(Selections):
         known.forms[tuple(form)] = fields
         return fields
 
-    def _again(self, selected: Selected, ask: Callable[["Planner"], T]) -> T:
-        """What the arguments of a field below say now, and how to ask them in the next request."""
+    def _again(self, selected: Selected, ask: Callable[["Planner"], T], *, clocked: bool = False) -> T:
+        """What the arguments of a field below say now, and how to ask them in the next request; `clocked`: even the
+        same ones say something else another day."""
         if self._walk is None or self._form is None:
             return ask(self)
-        if selected.timeless:
+        if selected.timeless and not clocked:
             before = set(self.values.given)
             found = ask(self)
             self._walk.constants |= {name: self.values.given[name] for name in self.values.given.keys() - before}
@@ -166,14 +169,54 @@ class Planner(Selections):
                     return measures[chosen.name if chosen else ""].key
 
                 return q.Explained(selected.key, self._again(selected, explained), self.told(inner, selected.nodes))
-            case Related(how="one", relation=relation):
-                return q.One(selected.key, relation, self.items(inner, selected.nodes, path))
-            case Related(how="plain", relation=relation):
-                return q.Rows(selected.key, relation, self.items(inner, selected.nodes, path))
-            case Related(relation=relation):
+            case Related(how="many", relation=relation):
                 return self._nested(of, selected, inner, path, relation)
+            case Related():
+                return self._beside(of, selected, inner, path, source)
+            case Pointed(relations=relations):
+                return self._either(selected, inner, path, relations)
             case _:
                 raise NoSource(f"{of.name}.{selected.name} has no source.")
+
+    def _beside(
+        self, of: GraphQLObjectType, selected: Selected, inner: GraphQLObjectType, path: str, related: Related
+    ) -> q.Item:
+        """The row, or the plain list of rows, that a row leads to."""
+
+        def asked(planner: Planner) -> tuple[str | None, q.Where | None]:
+            given = planner.arguments(of, selected)
+            clock = planner.set_own_clock(given["asOf"], path) if given.get("asOf") is not None else None
+            return clock, related.asked(given, path, planner.values) if related.asked else None
+
+        argued = bool(of.fields[selected.name].args)
+        clock, where = self._again(selected, asked, clocked=True) if argued else (None, None)
+        items = self.items(inner, selected.nodes, path)
+        if related.how == "one":
+            return q.One(selected.key, related.relation, items, clock)
+        return q.Rows(selected.key, related.relation, items, clock, where)
+
+    def set_own_clock(self, instant: datetime, path: str) -> str:
+        """An asOf of a field below: the clock of what it selects, by the name under which its parameters are given."""
+        self.refuse_instant(instant)
+        today = local_day(instant, self.caller.org.zone)
+        self.values.given |= {f"{path}_now": instant, f"{path}_today": today}
+        return path
+
+    def _either(self, selected: Selected, of: Any, path: str, relations: Iterable[q.Relation]) -> q.Either:
+        """The row that this one points to, of one of several types."""
+        types = {
+            python_class(each).entity.shape.name: each
+            for each in self.schema.get_implementations(of).objects
+            if hasattr(python_class(each), "entity")
+        }
+        ones = []
+        for relation in relations:
+            each = types[relation.target.name]
+            items = self.items(each, selected.nodes, f"{path}_{each.name}")
+            if self.completed and not any(item.key == "__typename" for item in items):
+                items = (*items, q.Said("__typename", f'"{each.name}"'))
+            ones.append(q.One(selected.key, relation, items))
+        return q.Either(selected.key, tuple(ones))
 
     def _money(self, selected: Selected, money: Money, of: GraphQLObjectType) -> q.Part:
         fields: list[q.Item] = []

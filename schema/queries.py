@@ -12,8 +12,11 @@ from schema.catalogue import Metric, catalogue
 from schema.context import asked
 from schema.enums import ArchivedScope
 from schema.fields import PAGING, REQUIRED, asking
+from schema.filters import listing
 from schema.groups import CustomerDimension, CustomerGroupOrder, CustomerGroups, groups
 from schema.inputs import CustomerFactsInput, CustomerLookup, PolicySetInput, PurchaseLookup, TouchpointLookup
+from schema.loyalty import LoyaltyAccount, LoyaltyAccountConnection, LoyaltyProgram
+from schema.loyalty_inputs import LoyaltyAccountLookup
 from schema.node import Node
 from schema.relationships import Relationship
 from schema.roots import answered, asks_node, asks_nodes, by_ids, organization
@@ -26,9 +29,6 @@ from schema.types import (
     PurchaseConnection,
     Touchpoint,
     TouchpointConnection,
-)
-from schema.types import (
-    listing as rows_listing,
 )
 
 
@@ -100,7 +100,7 @@ ROOTS: dict[str, Ask] = {
     "node": asks_node,
     "nodes": asks_nodes,
     "policy": asks.policy,
-    "policies": asks.policies,
+    "policies": asks.every,
     "customer": asks.customer,
     "customers": asks.customers,
     "customerGroups": groups,
@@ -109,6 +109,9 @@ ROOTS: dict[str, Ask] = {
     "touchpoints": asks.rows,
     "purchase": asks.one_by("pur", q.Compare("voided_at", "is_null")),
     "purchases": asks.rows,
+    "loyaltyPrograms": asks.every,
+    "loyaltyAccount": asks.account,
+    "loyaltyAccounts": asks.rows,
 }
 
 
@@ -157,7 +160,7 @@ class Query:
         CustomerConnection,
         {
             **PAGING,
-            **rows_listing("Customer"),
+            **listing("Customer"),
             "search": (str | None, None, _SEARCH),
             "archived": ARCHIVED,
             "as_of": AS_OF,
@@ -169,7 +172,7 @@ class Query:
         CustomerGroups,
         {
             "by": (list[CustomerDimension], REQUIRED, "Which dimensions."),
-            "where": (rows_listing("Customer")["where"][0], None, "Only those that pass."),
+            "where": (listing("Customer")["where"][0], None, "Only those that pass."),
             "order_by": (list[CustomerGroupOrder] | None, None, "By these, then by the keys."),
             "first": (int | None, None, "At most so many groups, 1 to 1,000."),
             "archived": ARCHIVED,
@@ -195,7 +198,7 @@ class Query:
     )
     touchpoints: TouchpointConnection = _root(  # type: ignore[valid-type]
         TouchpointConnection,
-        {**PAGING, **rows_listing("Touchpoint")},
+        {**PAGING, **listing("Touchpoint")},
         _asking("touchpoints"),
         "Touchpoints, latest first unless ordered otherwise.",
     )
@@ -207,7 +210,22 @@ class Query:
     )
     purchases: PurchaseConnection = _root(  # type: ignore[valid-type]
         PurchaseConnection,
-        {**PAGING, **rows_listing("Purchase")},
+        {**PAGING, **listing("Purchase")},
         _asking("purchases"),
         "Purchases, latest first unless ordered otherwise.",
+    )
+    loyalty_programs: list[LoyaltyProgram] = _root(
+        list[LoyaltyProgram], {}, _asking("loyaltyPrograms"), "Every programme, oldest first."
+    )
+    loyalty_account: LoyaltyAccount | None = _root(
+        LoyaltyAccount | None,
+        {"by": (LoyaltyAccountLookup, REQUIRED, "Which one."), "as_of": AS_OF},
+        _asking("loyaltyAccount"),
+        "One account; null when there is none, or was none by then.",
+    )
+    loyalty_accounts: LoyaltyAccountConnection = _root(  # type: ignore[valid-type]
+        LoyaltyAccountConnection,
+        {**PAGING, **listing("LoyaltyAccount"), "as_of": AS_OF},
+        _asking("loyaltyAccounts"),
+        "Accounts, closed ones included, oldest first unless ordered otherwise. Below an asOf those that were opened by then.",
     )

@@ -19,7 +19,7 @@ from app.query.shape import Shape
 from app.query.statement import World
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
-from schema.errors import InputError, StaleVersionError, TakenError
+from schema.errors import InputError, InsufficientPointsError, StaleVersionError, TakenError, UserError
 from schema.given import snake
 from schema.mutation import idempotent
 from schema.mutations import Mutation
@@ -30,7 +30,7 @@ from schema.scalars import SCALARS
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=[InputError, TakenError, StaleVersionError],
+    types=[InputError, TakenError, StaleVersionError, InsufficientPointsError],
     directives=[idempotent],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[lambda: ParserCache(maxsize=1000), lambda: ValidationCache(maxsize=1000)],
@@ -69,7 +69,7 @@ def _finish(graphql: GraphQLSchema) -> None:
             continue
         of.is_type_of = None
         cls = python_class(of)
-        by_name = getattr(cls, "by_name", False) or issubclass(cls, InputError | TakenError | StaleVersionError)
+        by_name = getattr(cls, "by_name", False) or issubclass(cls, UserError)
         for field in of.fields.values():
             definition = field.extensions["strawberry-definition"]
             if by_name and definition.base_resolver is None:

@@ -7,6 +7,7 @@ import strawberry
 from app.customers.measures import average_order_minor, consents, contactable, customers, last_words, net_minor
 from app.customers.tables import Consent as ConsentTable
 from app.customers.tables import Customer as CustomerTable
+from app.loyalty.measures import POINTS, accounts
 from app.platform.days import day_of
 from app.platform.refusals import BadInput
 from app.purchases import measures as bought
@@ -43,13 +44,15 @@ from schema.fields import (
     related,
     rows,
     same,
+    valued,
 )
-from schema.filters import make, named, order_type, paths
+from schema.filters import listing, make, order_type, paths
 from schema.given import Extra, Values
+from schema.loyalty import LoyaltyAccount, LoyaltyAccountConnection
 from schema.node import ExternalRef, Money, Node, refs_of
 from schema.pages import connection
 from schema.relationships import Relationship
-from schema.scalars import JSON, Date, DateTime, Decimal
+from schema.scalars import JSON, Date, DateTime, Decimal, SafeInt
 from schema.scores import CustomerValue, Lifecycle
 
 Person = Annotated["Customer", strawberry.lazy("schema.types")]
@@ -57,14 +60,6 @@ Contact = Annotated["Touchpoint", strawberry.lazy("schema.types")]
 
 
 MINOR = Minor()
-
-
-def listing(name: str) -> dict[str, Any]:
-    """The arguments where and orderBy of rows of that type."""
-    return {
-        "where": (named(f"{name}Where") | None, None, "Only those that pass."),
-        "order_by": (list[named(f"{name}Order")] | None, None, "By these, the first one first."),  # type: ignore[misc]
-    }
 
 
 OWN_REF = {
@@ -229,6 +224,11 @@ class Purchase(Node):
     external_ref: ExternalRef | None = part(
         unless="ref_value", nodes=OWN_REF, description="Another system's name for it."
     )
+    points_earned: SafeInt = valued(
+        "points_earned",
+        POINTS,
+        description="Loyalty points that it earned, less what refunds took back; of all programmes.",
+    )
 
 
 PurchaseConnection, PurchaseEdge = connection(Purchase)
@@ -377,11 +377,19 @@ class Customer(Node):
         description="What was bought, latest first unless ordered otherwise.",
     )
 
+    loyalty_accounts: LoyaltyAccountConnection = related(  # type: ignore[valid-type]
+        LoyaltyAccountConnection,
+        Relation(accounts, "id", "customer_id"),
+        filter=True,
+        description="Memberships in loyalty programmes, closed ones included, oldest first.",
+    )
+
 
 CustomerConnection, CustomerEdge = connection(Customer)
 
 
+LoyaltyAccountOrder, LoyaltyAccountOrderField = order_type(LoyaltyAccount, paths(LoyaltyAccount, "sort"))
 CustomerOrder, CustomerOrderField = order_type(Customer, paths(Customer, "sort"))
 TouchpointOrder, TouchpointOrderField = order_type(Touchpoint, paths(Touchpoint, "sort"))
 PurchaseOrder, PurchaseOrderField = order_type(Purchase, paths(Purchase, "sort"))
-make(Customer, Touchpoint, Purchase)
+make(Customer, Touchpoint, Purchase, LoyaltyAccount)

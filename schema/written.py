@@ -5,13 +5,15 @@ the planner, together with what others read back at the same moment, and sent as
 anything else the result is left with the request, and graphql-core completes it: nothing is done a second time.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import orjson
 from anyio.to_thread import run_sync
-from graphql import GraphQLError, GraphQLObjectType, get_named_type
+from graphql import GraphQLError, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
 
 from app.platform.ids import key_of
 from app.platform.refusals import BadInput
@@ -36,12 +38,14 @@ MUTATION: Any = graphql_schema.mutation_type
 
 @dataclass
 class Row:
-    """A row that the payload shows. `known`: the response keys of its id and __typename, when it shows no more."""
+    """A row that the payload shows, or a list of `many`. `known`: the response keys of its id and __typename, when it
+    shows no more."""
 
     name: str
     selected: Selected
     of: GraphQLObjectType
     known: Mapping[str, str] | None
+    many: bool = False
 
     @property
     def of_shape(self) -> Shape:
@@ -84,6 +88,8 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
 
     def show(work: Work, result: Mapping[str, Any]) -> None:
         for row in plan.rows:
+            if row.many:
+                continue
             shown = None if asked.set_clock else _shown(asked, planner, plan, row, items[row.name])
             public = key_of(result.get(row.name) or "", row.of_shape.prefix)
             if shown and public and work.foresees(shown, sight := Sight(public)):
@@ -121,6 +127,11 @@ async def _told(
             value = part
         elif isinstance(part, str):
             value = orjson.dumps(result[part])
+        elif part.many:
+            question = _question(planner, plan, part, items[part.name])
+            keys = [_key(part, each) for each in result.get(part.name, ())]
+            each = [together(asked.reader, question, part.of_shape.name, key, planner.values.given) for key in keys]
+            value = b"[" + b",".join(await asyncio.gather(*each)) + b"]"
         elif result.get(part.name) is None:
             value = NOTHING
         elif part.known is not None and sure:
@@ -128,17 +139,22 @@ async def _told(
             value = orjson.dumps({key: shown[name] for key, name in part.known.items()})
         else:
             seen = sights.get(part.name)
-            key = key_of(result[part.name], part.of_shape.prefix)
+            key = _key(part, result[part.name])
             # What was seen of an attempt that came to nothing has another key.
             if seen is not None and seen.json is not None and seen.key == key:
                 value = seen.json
-            elif key is None:
-                raise TypeError("An action answers with public ids.")
             else:
                 question = _question(planner, plan, part, items[part.name])
                 value = await together(asked.reader, question, part.of_shape.name, key, planner.values.given)
         told.append(prefix + value)
     return b",".join(told)
+
+
+def _key(row: Row, public: str) -> UUID:
+    key = key_of(public, row.of_shape.prefix)
+    if key is None:
+        raise TypeError("An action answers with public ids.")
+    return key
 
 
 def _question(planner: Planner, plan: Plan, row: Row, items: q.Items) -> q.Nodes:
@@ -209,4 +225,6 @@ def _part(
     if not hasattr(python_class(inner), "entity"):
         return None
     shown = {each.key: each.name for each in selections.below(selected.nodes, inner)}
-    return Row(name, selected, inner, shown if set(shown.values()) <= {"id", "__typename"} else None)
+    many = is_list_type(get_nullable_type(of.fields[selected.name].type))
+    known = shown if set(shown.values()) <= {"id", "__typename"} and not many else None
+    return Row(name, selected, inner, known, many)

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import case, func, select
 
+from app.loyalty.measures import points_earned
 from app.purchases.tables import Purchase, PurchaseLine, PurchaseStatus, Refund
 from app.query import sql
 from app.query.fact import constant
@@ -31,7 +32,12 @@ purchases = Shape(
     Purchase.__table__,  # type: ignore[arg-type]
     prefix="pur",
     at="purchased_at",
-    past={"refunded_minor": _refunded_by("amount_minor"), "refunded_reporting": _refunded_by("amount_reporting")},
+    past={
+        "refunded_minor": _refunded_by("amount_minor"),
+        "refunded_reporting": _refunded_by("amount_reporting"),
+        "points_earned": points_earned,
+    },
+    borrowed={"points_earned": points_earned},
 )
 
 

@@ -10,7 +10,7 @@ shown is joined to those rows afterwards.
     joined   the texts of a parent's rows with commas between          (here)
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Lateral, Text, func, select, true
@@ -23,8 +23,9 @@ from app.query.flow import Reading, Statement, column_of, fenced, read
 from app.query.graph import Graph
 from app.query.kind import Id, Kind, Minor
 from app.query.page import cursor
-from app.query.question import Explained, Field, Items, Listed, Many, One, Page, Part, Rows, Said
+from app.query.question import Either, Explained, Field, Items, Listed, Many, One, Page, Part, Rows, Said
 from app.query.shape import Shape
+from app.query.where import passes
 
 Expression = ColumnElement[Any]
 Pattern = sql.Pattern
@@ -53,7 +54,7 @@ class Compiler:
             {"parent": "id"},
             None,
             joined_on=("id", relation.child),
-            only=relation.only,
+            only=_only(rows),
             keep=[name for name, _ in order],
         )
         falls = dict(order)
@@ -174,9 +175,10 @@ class Compiler:
         shape: Shape = item.relation.target
         if isinstance(item, Many):
             return self.page(item, shape, parents)
+        compiler = Compiler(self.statement.at(item.clock)) if item.clock is not None else self
         if isinstance(item, One):
-            return self.one(shape, item, parents)
-        return self.rows(shape, item, parents)
+            return compiler.one(shape, item, parents)
+        return compiler.rows(shape, item, parents)
 
     def text(self, shape: Shape, items: Items, row: Reading) -> Expression:
         """The JSON text of a row that is flat."""
@@ -206,6 +208,12 @@ class Compiler:
                 return [sql.either_or(row[item.unless].is_(None), sql.text("null"), sql.template(inner))]
             case Explained():
                 return explainer.json(self, item, row)
+            case Either(ones=ones):
+                text = sql.text("null")
+                for one in reversed(ones):
+                    found = sql.template(children[id(one)].pattern)
+                    text = sql.either_or(row[one.relation.parent].is_not(None), found, text)
+                return [text]
             case _:
                 return children[id(item)].pattern
 
@@ -250,6 +258,8 @@ class Needs:
                         self.nodes |= {item.kind.exponent, item.kind.unit or "unit"}
                 case Listed():
                     self.of(item.fields)
+                case Either():
+                    self.of(item.ones)
                 case Part():
                     self.nodes |= {item.unless} if item.unless else set()
                     self.of(item.fields)
@@ -258,6 +268,17 @@ class Needs:
                 case One() | Rows() | Many():
                     self.nodes.add(item.relation.parent)  # type: ignore[union-attr]
                     self.children.append(item)
+
+
+def _only(rows: Rows) -> Callable[[Any, Statement], list[ColumnElement[bool]]]:
+    """The conditions on a plain list's rows: the relation's, and those that were asked for."""
+    relation, where = rows.relation, rows.where
+
+    def only(row: Any, statement: Statement) -> list[ColumnElement[bool]]:
+        tests = list(relation.only(row, statement)) if relation.only else []
+        return tests + ([passes(statement, relation.target, row, where)] if where is not None else [])
+
+    return only
 
 
 def _separated(each: Iterable[Pattern]) -> Pattern:

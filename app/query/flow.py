@@ -7,7 +7,7 @@ expression is so written once, however often it is used. A what-if is a few more
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +44,8 @@ ROW = "rowid"
 
 @dataclass
 class Statement:
-    """One statement in the making: its parameters, the policy and the clock. `shared`: what several parts read."""
+    """One statement in the making: its parameters, the policy and the clock. `shared`: what several parts read.
+    `own_clock`: before the names of the clock's parameters, in a part that is read at another clock."""
 
     dialect: str
     clock: Clock
@@ -52,6 +53,13 @@ class Statement:
     parameters: dict[str, TypeEngine[Any]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    own_clock: str = ""
+
+    def at(self, own_clock: str) -> "Statement":
+        """A part of the same statement, read at an earlier clock of its own."""
+        part = replace(self, clock=Clock(True, self.clock.named), own_clock=f"{own_clock}_")
+        part.policy = self.policy
+        return part
 
     def bind(self, name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
         type_ = type_ or BigInteger()
@@ -64,11 +72,11 @@ class Statement:
 
     @property
     def now(self) -> BindParameter[Any]:
-        return self.bind("now", Instant())
+        return self.bind(f"{self.own_clock}now", Instant())
 
     @property
     def today(self) -> BindParameter[Any]:
-        return self.bind("today")
+        return self.bind(f"{self.own_clock}today")
 
     @property
     def thresholds(self) -> Thresholds:
@@ -153,7 +161,7 @@ def read(
         base = Reading(source, [], found, passed)
         return in_layers(statement, graph, closure - stored, base, wanted, True) if closure - stored else base
     given: set[str] = set()
-    t: Any = shape.table.alias(statement.name(shape.name))
+    t = _rows_of(statement, shape, cut, joined_on[0])
     org = statement.org
     source = t
     passed = {}
@@ -196,6 +204,14 @@ def read(
         return Reading(source, tests, found, passed)
     base = Reading(source, tests, found, passed)
     return in_layers(statement, graph, measures, base, wanted, cut is not None and not carried)
+
+
+def _rows_of(statement: Statement, shape: Shape, cut: FromClause | None, cut_key: str) -> Any:
+    """The table of a shape, or the rows that stand for one."""
+    if shape.derived is None:
+        return shape.table.alias(statement.name(shape.name))
+    keys = select(column_of(cut, cut_key)) if cut is not None else None
+    return shape.derived(statement, keys).alias(statement.name(shape.name))
 
 
 def _with_facts(

@@ -86,20 +86,31 @@ class Explained:
 
 @dataclass(frozen=True)
 class One:
-    """The row that this one points to, or null."""
+    """The row that this one points to, or null. `clock`: another holds below it, whose parameters are named so."""
 
     key: str
     relation: Relation
     fields: "Items"
+    clock: str | None = None
+
+
+@dataclass(frozen=True)
+class Either:
+    """The row that this one points to, of whichever shape it is."""
+
+    key: str
+    ones: tuple[One, ...]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows that point to this one, as a plain list."""
+    """All rows that point to this one and pass, as a plain list. `clock` as of One; `where` names what is stored."""
 
     key: str
     relation: Relation
     fields: "Items"
+    clock: str | None = None
+    where: "Where | None" = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ class Many:
     where: "Where | None" = None
 
 
-Item: TypeAlias = Field | Said | Part | Listed | Explained | One | Rows | Many
+Item: TypeAlias = Field | Said | Part | Listed | Explained | One | Either | Rows | Many
 Items: TypeAlias = tuple[Item, ...]
 
 

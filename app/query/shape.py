@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Table
+from sqlalchemy import ColumnElement, FromClause, Select, Table
 
 from app.query.fact import FactTable
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # (row, now) -> expression: a column's value as of an instant; now is a bound instant.
 AsOf = Callable[[Any, ColumnElement[Any]], ColumnElement[Any]]
+# (statement, keys) -> rows: those of the keys that a select lists, or all of them.
+Derived = Callable[["Statement", Select[Any] | None], FromClause]
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Shape:
     typed in where there is no row. `search`: subjects that a number of search terms find, with
     their rank.
     `standing`: the judgements that are kept beside the facts, for the questions that everyone asks.
+    `derived`: of rows that no table holds: makes them, with the columns of `table`, which only describes them.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Shape:
     search: "Callable[[Statement, int], Select[Any]] | None" = None
     measures: "dict[str, Measure]" = field(default_factory=dict)
     standing: "Standing | None" = None
+    derived: Derived | None = None
 
     def add(self, measure: "Measure") -> "Measure":
         """Make a measure askable by its key, which no column, fact or measure may have yet."""

@@ -117,6 +117,15 @@ class Least(FunctionElement[int]):
     inherit_cache = True
 
 
+class Share(FunctionElement[int]):
+    """(a, b, c, d, e): a * b * c / (d * e), rounded half away from zero, of numbers not below it. What passes 2^63 on
+    the way is exact in PostgreSQL, and near in SQLite."""
+
+    name = "share_of"
+    type = BigInteger()
+    inherit_cache = True
+
+
 class Found(FunctionElement[int]):
     """(text, part): where a part begins in a text, from 1; 0 when it does not."""
 
@@ -151,6 +160,11 @@ _DECIMAL_POSTGRESQL = (
     "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || (abs({0}) / {2}) || '.'"
     " || lpad(CAST(mod(abs({0}), {2}) AS text), {1}, '0'))"
 )
+_SHARE_SQLITE = "CAST((2 * {0} * {1} * {2} + {3} * {4}) / (2 * {3} * {4}) AS INTEGER)"
+_SHARE_POSTGRESQL = (
+    "CAST(div(CAST(2 AS numeric) * {0} * {1} * {2} + CAST({3} AS numeric) * {4}, CAST(2 AS numeric) * {3} * {4})"
+    " AS bigint)"
+)
 for element, in_sqlite, in_postgresql in (
     (JsonString, "json_quote({0})", "coalesce(CAST(to_json({0}) AS text), 'null')"),
     # Every connection of ours is in UTC.
@@ -164,6 +178,7 @@ for element, in_sqlite, in_postgresql in (
     (KeyHex, "{0}", "encode(uuid_send({0}), 'hex')"),
     (Greatest, "max({0}, {1})", "greatest({0}, {1})"),
     (Least, "min({0}, {1})", "least({0}, {1})"),
+    (Share, _SHARE_SQLITE, _SHARE_POSTGRESQL),
     (Found, "instr({0}, {1})", "strpos({0}, {1})"),
 ):
     # '%' of the patterns is escaped where the driver would read it as a parameter.

@@ -1,0 +1,142 @@
+"""The level of a member, replayed year by year from the points that qualified, under the terms in force at the clock.
+
+What was earned in a year holds at once and to the end of the next; then it is carried by points that qualify or
+retain it, or falls, with a soft landing by one step. In the first days of a year the old level still holds.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from app.loyalty.measures import POINTS, accounts, term_in_force
+from app.loyalty.tables import LoyaltyLevel, PointsEntry
+from app.query.calendar import YearOf, YearStart
+from app.query.fact import constant
+from app.query.kind import Day, Exact, Flag, Kind, Raw, Text, Whole
+from app.query.measure import Measure, measure
+from app.query.sql import Least, whole
+
+Expression = ColumnElement[Any]
+# Below every rank.
+_NONE = constant(-1)
+
+
+def _qualified(c: Any, p: Any, year: Expression) -> Expression:
+    """The points that qualified for a year, as the last entry up to now says."""
+    e: Any = PointsEntry.__table__.alias("qualifying")
+    mine = [e.c.org_id == c.org_id, e.c.account_id == c.id, e.c.qualifying_year == year, e.c.at <= p.now]
+    last = select(e.c.qualified).where(*mine).order_by(e.c.place.desc()).limit(constant(1))
+    return func.coalesce(last.correlate_except(e).scalar_subquery(), constant(0))
+
+
+def _levels(c: Any, name: str) -> tuple[Any, list[ColumnElement[bool]]]:
+    """Those in force, and the conditions that they are."""
+    level: Any = LoyaltyLevel.__table__.alias(name)
+    return level, [level.c.org_id == c.org_id, level.c.program_id == c.program_id, level.c.version == c.terms_version]
+
+
+@measure(accounts, Whole(), catalogued=False)
+def terms_version(c: Any, p: Any) -> Any:
+    return term_in_force("version", c.org_id, c.program_id, p.now)
+
+
+@measure(accounts, Whole(), catalogued=False)
+def grace_days(c: Any, p: Any) -> Any:
+    return term_in_force("grace_days", c.org_id, c.program_id, p.now)
+
+
+@measure(accounts, Flag(), catalogued=False)
+def soft_landing(c: Any, p: Any) -> Any:
+    return term_in_force("soft_landing", c.org_id, c.program_id, p.now)
+
+
+@measure(accounts, POINTS, catalogued=False)
+def qualified(c: Any, p: Any) -> Any:
+    return _qualified(c, p, YearOf(p.today))
+
+
+@measure(accounts, Whole(), nullable=True, catalogued=False)
+def level_rank(c: Any, p: Any) -> Any:
+    this_year = YearOf(p.today)
+    e: Any = PointsEntry.__table__.alias("first_year")
+    mine = [e.c.org_id == c.org_id, e.c.account_id == c.id, e.c.qualifying_year.is_not(None)]
+    first = select(func.min(e.c.qualifying_year)).where(*mine).correlate_except(e).scalar_subquery()
+    begin = func.coalesce(Least(first, this_year), this_year)
+    # Each year with its points, those of the next one, and the level at its end.
+    years = select(
+        (begin - constant(1)).label("year"),
+        whole(constant(0)).label("points"),
+        _qualified(c, p, begin).label("next_points"),
+        whole(_NONE).label("rank"),
+    ).cte("years", recursive=True, nesting=True)
+    y = years.c
+    level, in_force = _levels(c, "reached")
+    holds = or_(
+        y.next_points >= level.c.qualify_points,
+        y.points >= level.c.qualify_points,
+        and_(level.c.rank <= y.rank, y.points >= level.c.retain_points),
+        and_(c.soft_landing, level.c.rank < y.rank),
+    )
+    reached = select(func.max(level.c.rank)).where(*in_force, holds).correlate_except(level).scalar_subquery()
+    years = years.union_all(
+        select(
+            y.year + constant(1),
+            y.next_points,
+            _qualified(c, p, y.year + constant(2)),
+            func.coalesce(reached, _NONE),
+        ).where(y.year < this_year)
+    )
+    y = years.c
+    in_grace = and_(y.year == this_year - constant(1), p.today - YearStart(p.today) < c.grace_days)
+    held = select(func.max(y.rank)).where(or_(y.year == this_year, in_grace)).correlate_except(years)
+    return func.nullif(held.scalar_subquery(), _NONE)
+
+
+@measure(accounts, Whole(), nullable=True, catalogued=False)
+def next_rank(c: Any, p: Any) -> Any:
+    level, in_force = _levels(c, "above")
+    higher = level.c.rank > func.coalesce(c.level_rank, _NONE)
+    return select(func.min(level.c.rank)).where(*in_force, higher).correlate_except(level).scalar_subquery()
+
+
+def _of_level(key: str, rank: str) -> Callable[[Any, Any], Expression]:
+    def rule(c: Any, p: Any) -> Expression:
+        level, in_force = _levels(c, rank.replace("rank", "level"))
+        found = select(level.c[key]).where(*in_force, level.c.rank == getattr(c, rank))
+        return found.correlate_except(level).scalar_subquery()
+
+    return rule
+
+
+_SHOWN: dict[str, tuple[str, Kind]] = {
+    "name": ("name", Text()),
+    "name_folded": ("name_folded", Text()),
+    "qualify_points": ("qualify_points", POINTS),
+    "retain_points": ("retain_points", POINTS),
+    "multiplier": ("multiplier_e6", Exact(decimals=6)),
+    "benefits": ("benefits", Raw()),
+}
+
+
+def _nodes(prefix: str) -> dict[str, str]:
+    """What an account calls what a level calls so, made measures of the account."""
+    rank = f"{prefix}_rank"
+    for name, (key, kind) in _SHOWN.items():
+        node = f"{prefix}_{name}"
+        accounts.add(Measure(node, accounts, kind, _of_level(key, rank), nullable=True, catalogued=False))
+    return {name: f"{prefix}_{name}" for name in ("rank", *_SHOWN)}
+
+
+LEVEL, NEXT = _nodes("level"), _nodes("next")
+
+
+@measure(accounts, POINTS, nullable=True, catalogued=False)
+def points_needed(c: Any, p: Any) -> Any:
+    return c.next_qualify_points - c.qualified
+
+
+@measure(accounts, Day(), nullable=True, catalogued=False)
+def needed_by(c: Any, p: Any) -> Any:
+    """The last day of the year."""
+    return YearStart(YearStart(p.today) + constant(366)) - constant(1)

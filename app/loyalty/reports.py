@@ -1,0 +1,235 @@
+"""What no table holds: the trial balance and the liability of a programme, and which points expire when.
+
+Rows are made from the accounts and lots as they are at the clock, with what has fallen due.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    ColumnElement,
+    FromClause,
+    MetaData,
+    Select,
+    Table,
+    case,
+    func,
+    select,
+    true,
+    union_all,
+)
+
+import app.loyalty.due  # noqa: F401 - the balances with what has fallen due
+from app.loyalty.due import payments, returned
+from app.loyalty.measures import POINTS, accounts, programs
+from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsLot, PointsLotMove
+from app.platform.database import Key, Words
+from app.query import sql
+from app.query.calendar import MonthStart
+from app.query.fact import constant
+from app.query.flow import Statement, read
+from app.query.kind import Fixed, Minor, Whole
+from app.query.measure import measure
+from app.query.shape import Shape
+
+Expression = ColumnElement[Any]
+
+# The account of the double entry, what it holds of a member's row, and with which sign.
+_HELD = {
+    LedgerAccount.ISSUED: ("issued", -1),
+    LedgerAccount.REDEEMED: ("redeemed", 1),
+    LedgerAccount.EXPIRED: ("now_expired", 1),
+    LedgerAccount.REVERSED: ("reversed", 1),
+    LedgerAccount.ADJUSTMENTS: ("adjusted", -1),
+    LedgerAccount.PENDING: ("now_pending", 1),
+    LedgerAccount.AVAILABLE: ("now_available", 1),
+    LedgerAccount.RESERVED: ("now_reserved", 1),
+    LedgerAccount.DEBT: ("now_debt", -1),
+}
+_SUMMED = tuple(node for node, _ in _HELD.values())
+_OF_PROGRAM = ("currency", "exponent", "point_value_e6")
+
+
+def _described(name: str, **types: Any) -> Table:
+    """What columns such rows have."""
+    return Table(name, MetaData(), Column("org_id", Key()), *(Column(key, type_) for key, type_ in types.items()))
+
+
+def _totals(statement: Statement, keys: Select[Any] | None) -> CTE:
+    """Programmes, with the sums over their accounts."""
+
+    def theirs(row: Any, _: Statement) -> list[ColumnElement[bool]]:
+        return [row.program_id.in_(keys)] if keys is not None else []
+
+    def these(row: Any, _: Statement) -> list[ColumnElement[bool]]:
+        return [row.id.in_(keys)] if keys is not None else []
+
+    members = read(statement, accounts, {"program_id", *_SUMMED}, only=theirs)
+    of = members["program_id"]
+    sums = (
+        select(of.label("of"), *(sql.whole(func.sum(members[node])).label(node) for node in _SUMMED))
+        .select_from(members.source)
+        .where(*members.tests)
+        .group_by(of)
+        .cte(statement.name("sums"))
+    )
+    own = read(statement, programs, {"id", *_OF_PROGRAM}, only=these)
+    return (
+        select(
+            statement.org.label("org_id"),
+            own["id"].label("id"),
+            *(own[key].label(key) for key in _OF_PROGRAM),
+            *(func.coalesce(sums.c[node], constant(0)).label(node) for node in _SUMMED),
+        )
+        .select_from(own.source.outerjoin(sums, sums.c.of == own["id"]))
+        .where(*own.tests)
+        .cte(statement.name("totals"))
+    )
+
+
+def _ledger(statement: Statement, keys: Select[Any] | None) -> FromClause:
+    totals = _totals(statement, keys)
+    each = [
+        select(
+            totals.c.org_id,
+            totals.c.id.label("program_id"),
+            constant(place).label("account"),
+            (totals.c[node] * constant(sign)).label("points"),
+        )
+        for place, (node, sign) in enumerate(_HELD[account] for account in LedgerAccount)
+    ]
+    return union_all(*each).cte(statement.name("ledger"))
+
+
+ledger = Shape(
+    "ledger_balance",
+    _described("ledger_balances", program_id=Key(), account=BigInteger(), points=BigInteger()),
+    key=("program_id", "account"),
+    derived=_ledger,
+)
+
+# ------------------------------------------------------------------ liability
+
+liabilities = Shape(
+    "liability",
+    _described(
+        "liabilities",
+        id=Key(),
+        currency=Words(),
+        exponent=BigInteger(),
+        point_value_e6=BigInteger(),
+        **dict.fromkeys(_SUMMED, BigInteger()),
+    ),
+    derived=_totals,
+)
+
+
+@measure(liabilities, Whole(), catalogued=False)
+def unit(c: Any, p: Any) -> Any:
+    """Minor units in one whole of the programme's currency."""
+    return case(
+        {constant(2): constant(100), constant(0): constant(1), constant(3): constant(1_000)},
+        value=c.exponent,
+        else_=constant(10_000),
+    )
+
+
+@measure(liabilities, POINTS, catalogued=False)
+def outstanding(c: Any, p: Any) -> Any:
+    return c.now_available + c.now_pending + c.now_reserved - c.now_debt
+
+
+@measure(liabilities, Fixed(decimals=6), nullable=True, catalogued=False)
+def redemption_rate(c: Any, p: Any) -> Any:
+    closed = c.redeemed + c.now_expired
+    return case((closed > constant(0), sql.Share(c.redeemed, constant(10**6), constant(1), constant(1), closed)))
+
+
+@measure(liabilities, Minor(exponent="exponent", unit="unit"), nullable=True, catalogued=False)
+def amount(c: Any, p: Any) -> Any:
+    """Outstanding by rate by value, rounded once."""
+    closed = c.redeemed + c.now_expired
+    owed = sql.Greatest(c.outstanding, constant(0))
+    worth = c.point_value_e6 * c.unit
+    return case((closed > constant(0), sql.Share(owed, c.redeemed, worth, constant(10**6), closed)))
+
+
+# ------------------------------------------------------------------ what expires when
+
+
+def _left(statement: Statement, among: Any) -> list[Select[Any]]:
+    """Lots whose day is to come: account_id, expires_day and points, available or pending; several rows may be of
+    one lot."""
+    org, now = statement.org, statement.now
+    lot: Any = PointsLot.__table__.alias(statement.name("lot"))
+    own = [lot.c.org_id == org, among(lot.c.account_id), lot.c.expires_at > now, lot.c.expires_day.is_not(None)]
+    back = returned(org, now, among).subquery(statement.name("back"))
+    paid = payments(org, now, among)
+    came = [
+        select(back.c.account_id, back.c.expires_day, back.c.points).where(back.c.expires_at > now),
+        select(paid.c.account_id, paid.c.expires_day, -paid.c.paid).where(paid.c.expires_at > now),
+    ]
+    if not statement.clock.past:
+        parts = (lot.c.remaining, lot.c.pending)
+        open_ = (
+            select(lot.c.account_id, lot.c.expires_day, part.label("points")).where(*own, part > constant(0))
+            for part in parts
+        )
+        return [*open_, *came]
+    m: Any = PointsLotMove.__table__.alias(statement.name("move"))
+    left = select(sql.whole(func.sum(m.c.remaining + m.c.pending))).where(
+        m.c.org_id == lot.c.org_id, m.c.lot_id == lot.c.id, m.c.at <= now
+    )
+    then = func.coalesce(left.correlate_except(m).scalar_subquery(), constant(0))
+    return [select(lot.c.account_id, lot.c.expires_day, then.label("points")).where(*own), *came]
+
+
+def _expiring(statement: Statement, keys: Select[Any] | None) -> FromClause:
+    """By account and day."""
+    each = _left(statement, lambda account: account.in_(keys) if keys is not None else true())
+    lots = union_all(*each).subquery(statement.name("lots"))
+    total = sql.whole(func.sum(lots.c.points))
+    return (
+        select(statement.org.label("org_id"), lots.c.account_id, lots.c.expires_day, total.label("points"))
+        .group_by(lots.c.account_id, lots.c.expires_day)
+        .having(total > constant(0))
+        .cte(statement.name("expiring"))
+    )
+
+
+def _months(statement: Statement, keys: Select[Any] | None) -> FromClause:
+    """By programme and month, named by its first day."""
+    a: Any = LoyaltyAccount.__table__.alias(statement.name("member"))
+    members = select(a.c.id).where(a.c.org_id == statement.org)
+    if keys is not None:
+        members = members.where(a.c.program_id.in_(keys))
+    days = _expiring(statement, members)
+    month = MonthStart(days.c.expires_day)
+    return (
+        select(
+            a.c.org_id,
+            a.c.program_id,
+            month.label("expires_day"),
+            sql.whole(func.sum(days.c.points)).label("points"),
+        )
+        .select_from(days.join(a, a.c.id == days.c.account_id))
+        .where(a.c.org_id == statement.org)
+        .group_by(a.c.org_id, a.c.program_id, month)
+        .cte(statement.name("months"))
+    )
+
+
+expiring = Shape(
+    "expiring_points",
+    _described("expiring_points", account_id=Key(), expires_day=BigInteger(), points=BigInteger()),
+    key=("account_id", "expires_day"),
+    derived=_expiring,
+)
+months = Shape(
+    "expiring_month",
+    _described("expiring_months", program_id=Key(), expires_day=BigInteger(), points=BigInteger()),
+    key=("program_id", "expires_day"),
+    derived=_months,
+)
