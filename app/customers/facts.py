@@ -12,8 +12,8 @@ from sqlalchemy.orm import aliased
 
 from app.customers.tables import Consent, ConsentPurpose, ConsentState, Customer, customer_facts
 from app.platform.database import Key
-from app.platform.foreseen import AFTER_ROWS, Step, Writing
 from app.platform.sending import Prepared, key_from, one_of, prepare
+from app.platform.steps import AFTER_ROWS, Step, Writing
 from app.platform.work import Work
 from app.query.fact import Events, FactTable, Horizon
 

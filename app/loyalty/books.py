@@ -1,21 +1,21 @@
 """Books in and out of the database: locked in the order of their ids, read as far as is needed, written at the end."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Table, and_, func, or_, select, update
 
 from app.customers.lookup import chunks
 from app.loyalty.ledger import BALANCES, Book, Held, Lot
+from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, YEARS
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
     NEVER,
     LoyaltyAccount,
     LoyaltyLevel,
     LoyaltyProgram,
-    LoyaltyTerms,
     PointsEntry,
     PointsLot,
     PointsLotMove,
@@ -32,8 +32,8 @@ a, e, m, s = LoyaltyAccount, PointsEntry, PointsLotMove, PointsReservation
 _ACCOUNT: Table = cast("Table", a.__table__)
 _LOT: Table = cast("Table", PointsLot.__table__)
 _PARTS = ("pending", "remaining", "reserved")
-# Few need more lots than these for what they spend.
-_LOTS_AT_ONCE = 100
+# Before any lot that was read.
+_FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)
 _WRITTEN = (*BALANCES, "version", "entries", "last_at", "due_at", "closed_at")
 
 
@@ -43,7 +43,7 @@ class Books:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.books: dict[UUID, Book] = {}
-        self._terms: dict[tuple[UUID, int], Terms] = {}
+        self._levels: dict[tuple[UUID, int], tuple[Level, ...]] = {}
         self._before: dict[UUID, dict[str, Any]] = {}
         self._read: dict[UUID, tuple[Any, ...] | None] = {}
         self._new: list[tuple[type[Base], dict[str, Any]]] = []
@@ -53,18 +53,11 @@ class Books:
 
     def open(self, keys: Collection[UUID]) -> list[Book]:
         """Lock these accounts, and post what fell due. Unknown ones are left out."""
-        org = self.work.org.id
-        p = LoyaltyProgram
         for some in chunks(sorted(key for key in keys if key not in self.books)):
-            locked = (
-                select(_ACCOUNT, p.version.label("terms_version"), p.points_name, p.currency, p.exponent)
-                .join_from(_ACCOUNT, p, and_(p.org_id == a.org_id, p.id == a.program_id))
-                .where(a.org_id == org, p.org_id == org, a.id.in_(some))
-                .order_by(a.id)
-                .with_for_update(of=_ACCOUNT)
-            )
-            for found in self.work.session.execute(locked).mappings():
-                self._opened(dict(found))
+            found = self.work.look(ACCOUNT, some)
+            for key in some:
+                if key in found:
+                    self._opened(found[key])
         return [self.books[key] for key in sorted(keys) if key in self.books]
 
     def open_of_customers(self, customers: Collection[UUID], currencies: Collection[str]) -> list[Book]:
@@ -93,12 +86,18 @@ class Books:
         return self.open([row["id"]])[0]
 
     def _opened(self, row: dict[str, Any]) -> None:
-        work, terms = self.work, (row["program_id"], row["terms_version"])
-        if terms not in self._terms:
-            self._terms[terms] = terms_of(work, *terms)
+        work = self.work
+        terms = Terms(
+            row["terms_version"],
+            row["earn_rate_e6"],
+            row["activation_days"],
+            row["expiry_days"],
+            row["grace_days"],
+            row["terms_soft_landing"],
+        )
         book = Book(
             row=row,
-            terms=self._terms[terms],
+            terms=terms,
             points_name=row["points_name"],
             zone=work.org.zone,
             # Clocks of two servers differ a little: what is in the books already came before.
@@ -109,7 +108,7 @@ class Books:
         )
         self.books[book.id] = book
         self._before[book.id] = {name: row[name] for name in _WRITTEN}
-        self._read[book.id] = ()
+        self._read[book.id] = _FROM_THE_START
         book.catch_up()
 
     # -------------------------------------------------------------- what a book asks for
@@ -123,11 +122,9 @@ class Books:
             )
             if through is None or sum(lot.remaining for lot in ready) >= points:
                 return ready
-            more = [PointsLot.account_id == book.id, PointsLot.remaining > 0]
-            if through:
-                more.append(tuple_(PointsLot.expires_at, PointsLot.earned_at, PointsLot.id) > tuple_(*through))
-            found = self._lots(book, *more, most=_LOTS_AT_ONCE)
-            self._read[book.id] = found[-1].order if len(found) == _LOTS_AT_ONCE else None
+            value = book.id, None if through is _FROM_THE_START else through
+            found = self._known(book, self.work.look(LOTS, [value]).get(value, []))
+            self._read[book.id] = found[-1].order if len(found) == LOTS_AT_ONCE else None
 
     def lots_of(self, book: Book, *, purchase: UUID | None = None, keys: Collection[UUID] = ()) -> list[Lot]:
         """Those of a purchase, or with these ids."""
@@ -163,37 +160,33 @@ class Books:
         return [(lots[move.lot_id], abs(move.remaining or move.reserved)) for move in moves]
 
     def qualified(self, book: Book) -> dict[int, int]:
-        """One look for each year, however long the history is."""
-        mine = e.org_id == self.work.org.id, e.account_id == book.id
-        first = select(func.min(e.qualifying_year).label("year")).where(*mine, e.qualifying_year.is_not(None))
-        years = first.cte("years", recursive=True)
-        later = select(func.min(e.qualifying_year)).where(*mine, e.qualifying_year > years.c.year).scalar_subquery()
-        years = years.union_all(select(later).where(years.c.year.is_not(None)))
-        last = (
-            select(e.qualified)
-            .where(*mine, e.qualifying_year == years.c.year)
-            .order_by(e.place.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        rows = self.work.session.execute(select(years.c.year, last).where(years.c.year.is_not(None)))
-        return {row[0]: row[1] for row in rows}
+        return dict(self.work.look(YEARS, [book.id]).get(book.id, {}))
+
+    def levels(self, book: Book) -> Sequence[Level]:
+        """Those of the programme's terms in force, by rank."""
+        key = book.row["program_id"], book.terms.version
+        if key not in self._levels:
+            self._levels[key] = levels_of(self.work, *key)
+        return self._levels[key]
 
     def close(self, held: UUID, at: datetime, status: ReservationStatus, captured: int = 0) -> None:
         mine = s.org_id == self.work.org.id, s.id == held, s.closed_at.is_(None)
         values = {"closed_at": at, "closed_as": status.value, "captured": captured}
         self._changed.append(update(s).where(*mine).values(values))
 
-    def _lots(self, book: Book, *tests: Any, most: int | None = None) -> list[Lot]:
-        """Read lots in the order in which they are spent; one that was read before stays as it has become."""
+    def _lots(self, book: Book, *tests: Any) -> list[Lot]:
+        """Lots that pass, in the order in which they are spent."""
+        columns = (column for column in _LOT.c if column.name != "org_id")
         found = (
-            select(*(column for column in _LOT.c if column.name != "org_id"))
+            select(*columns)
             .where(PointsLot.org_id == self.work.org.id, *tests)
             .order_by(PointsLot.expires_at, PointsLot.earned_at, PointsLot.id)
-            .limit(most)
         )
-        rows = self.work.session.execute(found).mappings()
-        return [book.lots.setdefault(row["id"], Lot(**row)) for row in rows]
+        return self._known(book, self.work.session.execute(found).mappings())
+
+    def _known(self, book: Book, rows: Iterable[Mapping[Any, Any]]) -> list[Lot]:
+        """One that was read before stays as it has become."""
+        return [book.lots[row["id"]] if row["id"] in book.lots else book.keep(Lot(**row)) for row in rows]
 
     # -------------------------------------------------------------- writing
 
@@ -223,28 +216,20 @@ class Books:
             self.work.insert(table, [row for kind, row in self._new if kind is table])
         for change in self._changed:
             self.work.session.execute(change)
-        self._update(_LOT, [{name: getattr(lot, name) for name in ("id", *_PARTS)} for lot in lots if not lot.is_new])
+        parts = [{name: getattr(lot, name) for name in ("id", *_PARTS)} for lot in lots if not lot.is_new]
+        self.work.update(PointsLot, parts)
         for book in books:
-            self._write(book)
+            if book.caught_up:
+                book.row["due_at"] = self._next_due(book)
+            closed = book.row["closed_at"] != self._before[book.id]["closed_at"]
+            book.row["version"] += bool(book.entries or closed)
+        self.work.update(a, [{name: book.row[name] for name in ("id", *_WRITTEN)} for book in books])
+        for book in books:
+            self._before[book.id] = {name: book.row[name] for name in _WRITTEN}
+            book.entries, book.moves, book.due_entries, book.caught_up = [], [], 0, False
         for lot in lots:
             lot.is_new = lot.changed = False
         self._new, self._changed = [], []
-
-    def _write(self, book: Book) -> None:
-        """Guarded by what was read, though the row is locked: a balance never rests on a lock alone."""
-        if book.caught_up:
-            book.row["due_at"] = self._next_due(book)
-        before = self._before[book.id]
-        book.row["version"] += bool(book.entries or book.row["closed_at"] != before["closed_at"])
-        done = self.work.session.execute(
-            update(a)
-            .where(a.org_id == self.work.org.id, a.id == book.id, a.entries == before["entries"])
-            .values({name: book.row[name] for name in _WRITTEN})
-        )
-        if cast("Any", done).rowcount != 1:
-            raise RuntimeError("An account changed while it was locked.")
-        self._before[book.id] = {name: book.row[name] for name in _WRITTEN}
-        book.entries, book.moves, book.due_entries, book.caught_up = [], [], 0, False
 
     def _differs(self, book: Book) -> bool:
         return any(book.row[name] != value for name, value in self._before[book.id].items())
@@ -262,28 +247,15 @@ class Books:
         ).one()
         return min((instant for instant in instants if instant is not None), default=NEVER)
 
-    def _update(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        if rows:
-            mine = table.c.org_id == self.work.org.id, table.c.id == bindparam("the_id", type_=table.c.id.type)
-            values = {name: bindparam(f"the_{name}", type_=table.c[name].type) for name in rows[0] if name != "id"}
-            given = [{f"the_{name}": value for name, value in row.items()} for row in rows]
-            self.work.session.execute(update(table).where(*mine).values(values), given)
 
-
-def terms_of(work: Work, program: UUID, version: int) -> Terms:
-    t, v = LoyaltyTerms, LoyaltyLevel
-    org = work.org.id
-    terms = work.session.execute(
-        select(t.earn_rate_e6, t.activation_days, t.expiry_days, t.grace_days, t.soft_landing).where(
-            t.org_id == org, t.program_id == program, t.version == version
-        )
-    ).one()
+def levels_of(work: Work, program: UUID, version: int) -> tuple[Level, ...]:
+    v = LoyaltyLevel
     levels = work.session.execute(
         select(v.rank, v.qualify_points, v.retain_points, v.multiplier_e6)
-        .where(v.org_id == org, v.program_id == program, v.version == version)
+        .where(v.org_id == work.org.id, v.program_id == program, v.version == version)
         .order_by(v.rank)
     )
-    return Terms(version, *terms, levels=tuple(Level(*row) for row in levels))
+    return tuple(Level(*row) for row in levels)
 
 
 def _row_of(lot: Lot) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from sqlalchemy import bindparam, case, func, select
 
 from app.loyalty.books import Books
 from app.loyalty.ledger import Book, Source
-from app.loyalty.rules import points_for, still_to_claw
+from app.loyalty.rules import multiplier_e6, points_for, still_to_claw
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
 from app.loyalty.tables import LoyaltyAccount, PointsEntry
 from app.platform.database import Key
 from app.platform.days import day_of
-from app.platform.foreseen import Step, Writing
 from app.platform.sending import Prepared, key_from, one_of, prepare
+from app.platform.steps import Step, Writing
 from app.platform.work import Work
 
 
@@ -49,7 +49,7 @@ def earn(work: Work, purchases: Sequence[Bought]) -> None:
 
 def _earn(book: Book, bought: Bought) -> None:
     terms = book.terms
-    multiplier = terms.multiplier_e6(book.level)
+    multiplier = multiplier_e6(book.rows.levels(book), book.level)
     points = points_for(bought.net_minor, book.row["exponent"], terms.earn_rate_e6, multiplier)
     if points:
         book.receive(

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.loyalty.rules import Terms, level_on
+from app.loyalty.rules import Level, Terms, level_on
 from app.loyalty.tables import NEVER, ReservationStatus
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
@@ -108,6 +108,8 @@ class Rows(Protocol):
     def qualified(self, book: "Book") -> dict[int, int]:
         """The qualifying points of each calendar year."""
 
+    def levels(self, book: "Book") -> Sequence[Level]: ...
+
 
 @dataclass(eq=False)
 class Book:
@@ -150,7 +152,11 @@ class Book:
 
     @property
     def level(self) -> int | None:
-        return level_on(self.today, self.qualified, self.terms)
+        return level_on(self.today, self.qualified, self.rows.levels(self), self.terms)
+
+    def keep(self, lot: Lot) -> Lot:
+        self.lots[lot.id] = lot
+        return lot
 
     # -------------------------------------------------------------- what falls due
 

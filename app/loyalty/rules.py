@@ -146,7 +146,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a version of a programme says of points and levels; levels by rank."""
+    """What a version of a programme says of points."""
 
     version: int
     earn_rate_e6: int
@@ -154,15 +154,11 @@ class Terms:
     expiry_days: int | None
     grace_days: int
     soft_landing: bool
-    levels: tuple[Level, ...]
 
     def days(self, since: int) -> tuple[int, int | None]:
         """From which day points of that day can be spent, and on which they are gone (None: never)."""
         active = since + self.activation_days
         return active, None if self.expiry_days is None else active + self.expiry_days
-
-    def multiplier_e6(self, rank: int | None) -> int:
-        return next((level.multiplier_e6 for level in self.levels if level.rank == rank), MILLION)
 
 
 def points_for(net_minor: int, exponent: int, earn_rate_e6: int, multiplier_e6: int) -> int:
@@ -177,7 +173,11 @@ def still_to_claw(earned: int, clawed: int, refunded: int, gross: int) -> int:
     return max(0, earned * refunded // gross - clawed) if gross else 0
 
 
-def level_on(day: int, qualified: Mapping[int, int], terms: Terms) -> int | None:
+def multiplier_e6(levels: Iterable[Level], rank: int | None) -> int:
+    return next((level.multiplier_e6 for level in levels if level.rank == rank), MILLION)
+
+
+def level_on(day: int, qualified: Mapping[int, int], levels: Sequence[Level], terms: Terms) -> int | None:
     """The rank of the level that somebody has on a day, with so many qualifying points in each calendar year.
 
     Levels are replayed year by year: what was earned in a year holds at once and to the end of the next; then it is
@@ -185,20 +185,20 @@ def level_on(day: int, qualified: Mapping[int, int], terms: Terms) -> int | None
     the old level still holds.
     """
     today = day_of(day)
-    if not terms.levels or not any(year <= today.year for year in qualified):
-        return _earned(0, terms.levels)
+    if not levels or not any(year <= today.year for year in qualified):
+        return _earned(0, levels)
     before, old = 0, None
     status: int | None = None
     for year in range(min(qualified), today.year + 1):
         old, now = status, qualified.get(year, 0)
         carried = _highest(
             level.rank
-            for level in terms.levels
+            for level in levels
             if before >= level.qualify_points
             or (old is not None and level.rank <= old and before >= level.retain_points)
         )
-        softly = _highest(level.rank for level in terms.levels if old is not None and level.rank < old)
-        status = _highest((_earned(now, terms.levels), carried, softly if terms.soft_landing else None))
+        softly = _highest(level.rank for level in levels if old is not None and level.rank < old)
+        status = _highest((_earned(now, levels), carried, softly if terms.soft_landing else None))
         before = now
     in_grace = (today - date(today.year, 1, 1)).days < terms.grace_days
     return _highest((status, old)) if in_grace else status

@@ -13,50 +13,20 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Select, Table, bindparam, select
 
 from app.platform.access import Caller
-from app.platform.database import Base, Key, binder
-from app.platform.sending import Prepared, dialect_of, key_from, one_of, prepare
+from app.platform.database import Base, Key
+from app.platform.sending import Prepared, key_from, one_of, prepare
+from app.platform.steps import Look, Step, Writing, changes_of, rows_of
 from app.platform.work import Work
 
 
 class Unforeseen(Exception):
     """It cannot be told without looking."""
-
-
-class Writing(Protocol):
-    """An open transaction of one organisation."""
-
-    dialect: str
-    org_id: UUID
-
-    def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
-        """Its answer may wait for what is sent next; `read` waits for it."""
-
-    def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
-        """The same for each of these rows of parameters."""
-
-    def read(self, sent: Any) -> Sequence[Any]: ...
-
-
-class Step:
-    """One thing to do, for many values at once. Lower places are taken first; at 0 stand the premises, which write
-    nothing. `exclusive`: of those written together only one may have a value."""
-
-    place = 0
-    exclusive = False
-
-    def send(self, writing: Writing, values: Sequence[Any]) -> Any:
-        raise NotImplementedError
-
-    def finish(self, writing: Writing, values: Sequence[Any], sent: Any) -> AbstractSet[Any]:
-        """Once all is sent: the values of which it turned out not to hold."""
-        return frozenset()
 
 
 _NOTHING = nullcontext()
@@ -65,8 +35,8 @@ _NOTHING = nullcontext()
 class Foreseen(Work):
     """A Work that writes nothing yet."""
 
-    def __init__(self, caller: Caller, now: datetime) -> None:
-        self.caller, self.now = caller, now
+    def __init__(self, caller: Caller, now: datetime, seen: Mapping[Any, Any] | None = None) -> None:
+        self.caller, self.now, self._seen = caller, now, seen or {}
         self.steps: dict[Step, list[Any]] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -80,6 +50,16 @@ class Foreseen(Work):
     def insert(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         for row in rows:
             self.foresees(rows_of(cast("Table", table.__table__), tuple(row)), row)
+
+    def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            self.foresees(changes_of(cast("Table", table.__table__), tuple(row)), row)
+
+    def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
+        """What was read before; nothing else can be."""
+        if any((look, value) not in self._seen for value in values):
+            raise Unforeseen(type(look).__name__)
+        return {value: found for value in values if (found := self._seen[look, value]) is not None}
 
     def savepoint(self) -> AbstractContextManager[Any]:
         return _NOTHING
@@ -154,48 +134,3 @@ def _using(unused: Unused, dialect: str) -> Prepared:
         one_of(second, "second", dialect),
     )
     return prepare(found.where(table.c[unused.ended].is_(None)) if unused.ended else found, dialect)
-
-
-# ------------------------------------------------------------------ rows
-
-
-class Rows(Step):
-    """New rows of a table, which give these columns."""
-
-    def __init__(self, table: Table, columns: tuple[str, ...]) -> None:
-        self.table, self.columns, self.place = table, columns, 1 + _order()[table]
-
-    def send(self, writing: Writing, values: Sequence[dict[str, Any]]) -> Any:
-        prepared, binders = _inserting(self, writing.dialect)
-        if writing.dialect == "postgresql":
-            rows = [{**value, "org_id": writing.org_id} for value in values]
-            return writing.send(prepared, {"rows": orjson.dumps(rows).decode()})
-        org = writing.org_id.hex
-        return writing.send_many(prepared, [(org, *(bind(row[name]) for name, bind in binders)) for row in values])
-
-
-@cache
-def rows_of(table: Table, columns: tuple[str, ...]) -> Rows:
-    return Rows(table, columns)
-
-
-AFTER_ROWS = 1000
-
-
-@cache
-def _order() -> Mapping[Table, int]:
-    """Rows that are pointed at come before those that point to them."""
-    return {table: place for place, table in enumerate(Base.metadata.sorted_tables)}
-
-
-@cache
-def _inserting(rows: Rows, dialect: str) -> tuple[Prepared, list[tuple[str, Any]]]:
-    names, table = ", ".join(("org_id", *rows.columns)), rows.table.name
-    if dialect == "postgresql":
-        # One parameter for all rows, of which the database reads each column as its own type.
-        source = f"json_populate_recordset(NULL::{table}, %(rows)s::json)"
-        text = f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
-        return Prepared(text, {"rows": str}), []
-    marks = ", ".join("?" * (len(rows.columns) + 1))
-    binders = [(name, binder(rows.table.c[name].type, dialect_of(dialect))) for name in rows.columns]
-    return Prepared(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}), binders

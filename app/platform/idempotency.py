@@ -15,9 +15,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.platform.database import STRICT, Base, Instant, Key
-from app.platform.foreseen import AFTER_ROWS, Step, Unused, Writing
+from app.platform.foreseen import Unused
 from app.platform.refusals import Code, Problem, Refused
 from app.platform.sending import Prepared, prepare
+from app.platform.steps import AFTER_ROWS, Step, Writing
 from app.platform.work import Work
 
 KEPT = timedelta(days=7)

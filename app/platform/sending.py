@@ -1,18 +1,19 @@
 """Statements that are made once and handed to the driver as they are: what is written often is not built each time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Dialect, Text, any_, bindparam, func, select
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Text, any_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.platform.database import Binder, binder
+from app.platform.database import Binder, Instant, Key, binder
 from app.platform.tenancy import check
 
 
@@ -80,3 +81,32 @@ def one_of(tested: ColumnElement[Any], name: str, dialect: str) -> ColumnElement
 def key_from(value: Any) -> UUID:
     """A key as the driver gives it."""
     return UUID(hex=value) if isinstance(value, str) else value
+
+
+def reading(columns: Sequence[ColumnElement[Any]]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """Turns a row of these columns, as any driver gives it, into values by name."""
+    readers = [(column.name, _READERS.get(type(column.type), _as_it_is)) for column in columns]
+    return lambda row: {
+        name: None if value is None else read(value) for (name, read), value in zip(readers, row, strict=True)
+    }
+
+
+def _instant_from(value: Any) -> datetime:
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found.astimezone(UTC)
+
+
+def _flag_from(value: Any) -> bool:
+    return value in (True, 1, "t")
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_READERS: dict[type, Callable[[Any], Any]] = {
+    Key: key_from,
+    Instant: _instant_from,
+    BigInteger: int,
+    Boolean: _flag_from,
+}

@@ -17,6 +17,7 @@ from app.platform.database import Base
 from app.platform.days import local_day
 from app.platform.ids import new_id
 from app.platform.sending import Prepared
+from app.platform.steps import Look, changes_of
 from app.platform.walls import enter
 
 Row = TypeVar("Row", bound=Base)
@@ -75,6 +76,32 @@ class Work:
             self.session.execute(
                 insert(cast("Table", table.__table__)), [{"org_id": self.org.id, **row} for row in rows]
             )
+
+    def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
+        """Many rows at once, each by its id; all of them the same columns."""
+        if rows:
+            self.session.flush()
+            changes_of(cast("Table", table.__table__), tuple(rows[0])).send(self, rows)
+
+    def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
+        """Read what these values name, locked where it changes; what is not there is left out."""
+        return look.found(self, values, look.send(self, values))
+
+    # A Work writes as a writer does, for itself alone.
+
+    @property
+    def org_id(self) -> UUID:
+        return self.org.id
+
+    def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
+        return self.run(prepared, values)
+
+    def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
+        return self.session.connection().exec_driver_sql(prepared.text, [tuple(row) for row in rows])
+
+    def read(self, sent: Any) -> Sequence[Any]:
+        found: Sequence[Any] = sent
+        return found
 
     def announce(self, event: str, *subjects: str, detail: str | None = None) -> None:
         """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public

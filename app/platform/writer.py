@@ -12,10 +12,11 @@ could not be written as it was foreseen.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from threading import Condition, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,11 +28,13 @@ from sqlalchemy.exc import OperationalError
 from app.platform.access import Caller
 from app.platform.foreseen import Foreseen, Unforeseen
 from app.platform.refusals import Refused
+from app.platform.steps import Look, Writing
 from app.platform.work import Work, one_writer, work
 from app.platform.writing import OnPostgreSQL, OnSQLite
 
 Result = dict[str, Any]
 Do = Callable[[Work], Result]
+Looks = Sequence[tuple[Look, Any]]
 
 # A group ends after so many changes, or once it has taken so long: those that it holds wait for its commit.
 MOST, LONGEST_SECONDS = 64, 0.02
@@ -47,7 +50,7 @@ class _Apart(Exception):
 
 @dataclass(eq=False)
 class Change:
-    """One change on its way. `result` is what it answers if all is as foreseen."""
+    """One change on its way. `result` is what it answers if all is as foreseen; `looks`: what must be read for that."""
 
     caller: Caller
     now: datetime
@@ -55,10 +58,11 @@ class Change:
     foreseen: Foreseen | None
     result: Result
     answer: "asyncio.Future[Result]"
+    looks: Looks = ()
     error: BaseException | None = None
 
     def __post_init__(self) -> None:
-        self.claims = self.foreseen.claims() if self.foreseen else set()
+        self.claims = self.foreseen.claims() if self.foreseen else set(self.looks)
 
     def tell(self) -> None:
         if self.answer.done():
@@ -80,13 +84,16 @@ class Writer:
         self._threads: list[Thread] = []
         self._closed = False
 
-    async def write(self, caller: Caller, now: datetime, do: Do, *, in_memory: bool = False) -> Result:
+    async def write(
+        self, caller: Caller, now: datetime, do: Do, *, in_memory: bool = False, looks: Looks = ()
+    ) -> Result:
         """Do it in one transaction, and answer when it is committed. Raises what `do` raises, and has then done
-        nothing. `in_memory`: try first without looking, where that takes no time."""
+        nothing. `in_memory`: try first without looking, where that takes no time; `looks`: or after having read these,
+        together with those of others."""
         foreseen, result = _foresee(caller, now, do) if in_memory else (None, {})
-        if foreseen or self._sqlite:
+        if foreseen or looks or self._sqlite:
             loop = asyncio.get_running_loop()
-            change = Change(caller, now, do, foreseen, result, loop.create_future())
+            change = Change(caller, now, do, foreseen, result, loop.create_future(), looks)
             self._add(change)
             try:
                 return await change.answer
@@ -177,12 +184,13 @@ class Writer:
         while group := self._take():
             try:
                 writing = writing or OnPostgreSQL(self._engine)
-                refuted = writing.put(group[0].caller.org.id, [each.foreseen for each in group if each.foreseen])
+                works = [each.foreseen for each in group if each.foreseen]
+                written = writing.put(group[0].caller.org.id, works, partial(_see, group))
             except Exception:  # noqa: BLE001 - whose fault it was shows when each is done by itself
-                refuted = [each.foreseen for each in group if each.foreseen]
+                written = []
                 writing = _close(writing)
             for each in group:
-                each.error = _Apart() if each.foreseen in refuted else None
+                each.error = None if each.foreseen in written else _Apart()
             try:
                 if writing:
                     writing.commit()
@@ -215,12 +223,13 @@ class Writer:
         """Write what there is time for, the foreseen first; returns the rest, of which nothing is written."""
         by_org: dict[Any, list[Change]] = {}
         for each in group:
-            if each.foreseen:
+            if each.foreseen or each.looks:
                 by_org.setdefault(each.caller.org.id, []).append(each)
         for org_id, some in by_org.items():
-            refuted = writing.put(org_id, [each.foreseen for each in some if each.foreseen])
+            works = [each.foreseen for each in some if each.foreseen]
+            written = writing.put(org_id, works, partial(_see, some))
             for each in some:
-                each.foreseen = None if each.foreseen in refuted else each.foreseen
+                each.foreseen = each.foreseen if each.foreseen in written else None
         apart = [each for each in group if not each.foreseen]
         ends = time.monotonic() + LONGEST_SECONDS
         for place, each in enumerate(apart, 1):
@@ -235,8 +244,25 @@ class Writer:
         return []
 
 
-def _foresee(caller: Caller, now: datetime, do: Do) -> tuple[Foreseen | None, Result]:
-    foreseen = Foreseen(caller, now)
+def _see(group: Sequence[Change], writing: Writing) -> list[Foreseen]:
+    """Read what those need who look first, all of it together, and carry their changes out in memory."""
+    changes = [each for each in group if each.looks]
+    wanted: dict[Look, list[Any]] = {}
+    for each in changes:
+        for look, value in each.looks:
+            wanted.setdefault(look, []).append(value)
+    sent = {look: look.send(writing, values) for look, values in wanted.items()}
+    found = {look: look.found(writing, values, sent[look]) for look, values in wanted.items()}
+    for each in changes:
+        seen = {(look, value): found[look].get(value) for look, value in each.looks}
+        each.foreseen, each.result = _foresee(each.caller, each.now, each.do, seen)
+    return [each.foreseen for each in changes if each.foreseen]
+
+
+def _foresee(
+    caller: Caller, now: datetime, do: Do, seen: Mapping[Any, Any] | None = None
+) -> tuple[Foreseen | None, Result]:
+    foreseen = Foreseen(caller, now, seen)
     try:
         return foreseen, do(foreseen)
     except (Unforeseen, Refused):

@@ -1,7 +1,7 @@
 """The connections that writers keep: one transaction after the other, each of one organisation, for many callers."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from app.platform.access import Caller
-from app.platform.foreseen import Foreseen, Writing, merged
+from app.platform.foreseen import Foreseen, merged
 from app.platform.piped import Failed, Piped
 from app.platform.sending import Prepared
+from app.platform.steps import Writing
 from app.platform.walls import entering
 from app.platform.work import Work
+
+Seeing = Callable[[Writing], Sequence[Foreseen]]
 
 
 class OnSQLite:
@@ -37,18 +40,21 @@ class OnSQLite:
     def close(self) -> None:
         self._connection.close()
 
-    def put(self, org_id: UUID, works: Sequence[Foreseen]) -> Sequence[Foreseen]:
-        """Write these together; returns those that are to be done by looking, of which nothing is written."""
+    def put(self, org_id: UUID, works: Sequence[Foreseen], seeing: Seeing) -> Sequence[Foreseen]:
+        """Write these together, and what `seeing` makes of what it reads; returns those that are written. Of others,
+        which are to be done by looking, nothing is."""
         self.org_id = org_id
         self._cursor.execute("SAVEPOINT foreseen")
         try:
-            refuted: Sequence[Foreseen] = put(self, works)
+            works = [*works, *seeing(self)]
+            refuted = put(self, works)
+            written = [each for each in works if each not in refuted]
         except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is done by itself
             self.go_on(error)
             self._cursor.execute("ROLLBACK TO foreseen")
-            refuted = works
+            written = []
         self._cursor.execute("RELEASE foreseen")
-        return refuted
+        return written
 
     def go_on(self, error: Exception) -> None:
         """After a failure: raises it when it took the whole transaction with it, as a full disk does."""
@@ -83,27 +89,29 @@ class OnPostgreSQL:
         # Ours until it is closed: it remembers its organisation, and its plans.
         self._piped = Piped(engine, _SETTINGS)
 
-    def put(self, org_id: UUID, works: Sequence[Foreseen]) -> Sequence[Foreseen]:
-        """Write these together; returns those that are to be done by looking, of which nothing is written. Raises
-        when they cannot be written together; the connection is then of no more use."""
+    def put(self, org_id: UUID, works: Sequence[Foreseen], seeing: Seeing) -> Sequence[Foreseen]:
+        """Write these together, and what `seeing` makes of what it reads; returns those that are written. Of others,
+        which are to be done by looking, nothing is. Raises when they cannot be written together; the connection is
+        then of no more use."""
         if org_id != self.org_id:
             self.org_id = org_id
             self._piped.say(entering(org_id))
         self._piped.say("BEGIN")
         try:
-            refuted = put(self, works, at_once=True)
+            all_of_them = [*works, *seeing(self)]
+            refuted = put(self, all_of_them, at_once=True)
             self._piped.wait()
             if not refuted:
-                return refuted
+                return all_of_them
         except Failed as failed:
             if failed.state == _LOCKED:
                 raise
-        # Undone, and tried with a look at each answer.
+        # Undone, and tried with a look at each answer; but for what was read, which is locked no more.
         self._piped.say("ROLLBACK")
         self._piped.say("BEGIN")
         refuted = put(self, works)
         self._piped.wait()
-        return refuted
+        return [each for each in works if each not in refuted]
 
     def commit(self) -> None:
         done = self._piped.say("COMMIT")

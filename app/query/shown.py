@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from app.platform import sending
-from app.platform.foreseen import AFTER_ROWS, Step, Writing
+from app.platform.steps import AFTER_ROWS, Step, Writing
 from app.query.question import Field, Items, Said
 from app.query.statement import Prepared
 

@@ -1,0 +1,139 @@
+"""What a book is opened with, read by statements that are made once: for one command, or for many that are done
+together (app/platform/steps.py)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Select, Table, and_, bindparam, func, select, tuple_
+
+from app.loyalty.rules import AccountLookup
+from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsLot
+from app.platform.database import Instant, Key
+from app.platform.ids import key_of
+from app.platform.sending import Prepared, one_of, prepare, reading
+from app.platform.steps import Look, Writing
+from app.platform.work import Work
+
+a, e = LoyaltyAccount, PointsEntry
+_ACCOUNT, _LOT = cast("Table", a.__table__), cast("Table", PointsLot.__table__)
+# Few need more lots than these for what they spend.
+LOTS_AT_ONCE = 50
+Row = dict[str, Any]
+After = tuple[datetime, datetime, UUID] | None
+
+
+class _Account(Look):
+    """An account, locked, with the terms that are in force."""
+
+    def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
+        given = {"org": writing.org_id, "ids": sorted(set(values))}
+        return writing.send(_accounts(writing.dialect, isinstance(writing, Work))[0], given)
+
+    def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, Row]:
+        read = _accounts(writing.dialect, True)[1]
+        rows = [read(row) for row in writing.read(sent)]
+        return {row["id"]: row for row in rows}
+
+
+class _Lots(Look):
+    """`(account, after)`: the lots with something available, in the order in which they are spent, from the start or
+    after one; so many at once."""
+
+    def send(self, writing: Writing, values: Sequence[tuple[UUID, After]]) -> Any:
+        return [_send_lots(writing, account, after) for account, after in values]
+
+    def found(self, writing: Writing, values: Sequence[Any], sent: Any) -> Mapping[Any, list[Row]]:
+        read = _lots(writing.dialect, True)[1]
+        return {value: [read(row) for row in writing.read(each)] for value, each in zip(values, sent, strict=True)}
+
+
+class _Years(Look):
+    """The qualifying points of each calendar year of an account: one look-up a year, however long the history is."""
+
+    def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
+        given = [{"org": writing.org_id, "account": account} for account in values]
+        return [writing.send(_years(writing.dialect), each) for each in given]
+
+    def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, dict[int, int]]:
+        rows = [writing.read(each) for each in sent]
+        return {
+            account: {int(year): int(points) for year, points in each}
+            for account, each in zip(values, rows, strict=True)
+        }
+
+
+ACCOUNT, LOTS, YEARS = _Account(), _Lots(), _Years()
+
+
+def before_spending(account: AccountLookup) -> list[tuple[Look, Any]]:
+    """What it takes to spend points of an account in memory; nothing for an account that has to be looked for."""
+    key = key_of(account.get("id") or "", "acc")
+    return [(ACCOUNT, key), (LOTS, (key, None))] if key else []
+
+
+def before_earning(account: AccountLookup) -> list[tuple[Look, Any]]:
+    key = key_of(account.get("id") or "", "acc")
+    return [(ACCOUNT, key), (YEARS, key)] if key else []
+
+
+# ------------------------------------------------------------------ statements
+
+
+@cache
+def _accounts(dialect: str, waits: bool) -> Any:
+    """`waits`: for who has them in use. Many who write together pass them over instead, and each waits for himself."""
+    p, t, org = LoyaltyProgram, LoyaltyTerms, bindparam("org", type_=Key())
+    columns = [
+        *_ACCOUNT.c,
+        *(p.__table__.c[name] for name in ("points_name", "currency", "exponent")),
+        *(t.__table__.c[name] for name in ("earn_rate_e6", "activation_days", "expiry_days", "grace_days")),
+        *(t.__table__.c[name].label(f"terms_{name}") for name in ("version", "soft_landing")),
+    ]
+    in_force = and_(t.org_id == p.org_id, t.program_id == p.id, t.version == p.version)
+    rows: Select[Any] = (
+        select(*columns)
+        .join_from(_ACCOUNT, p, and_(p.org_id == a.org_id, p.id == a.program_id))
+        .join(t, in_force)
+        .where(a.org_id == org, p.org_id == org, t.org_id == org, one_of(_ACCOUNT.c.id, "ids", dialect))
+        # In the order of their ids: no two wait for each other.
+        .order_by(a.id)
+        .with_for_update(of=_ACCOUNT, skip_locked=not waits)
+    )
+    return prepare(rows, dialect), reading(columns)
+
+
+@cache
+def _lots(dialect: str, first: bool) -> Any:
+    columns = [column for column in _LOT.c if column.name != "org_id"]
+    order = PointsLot.expires_at, PointsLot.earned_at, PointsLot.id
+    mine = [
+        PointsLot.org_id == bindparam("org", type_=Key()),
+        PointsLot.account_id == bindparam("account", type_=Key()),
+    ]
+    if not first:
+        kinds: dict[str, Any] = {"after_expiry": Instant(), "after_earned": Instant(), "after_id": Key()}
+        mine.append(tuple_(*order) > tuple_(*(bindparam(name, type_=kind) for name, kind in kinds.items())))
+    rows = select(*columns).where(*mine, PointsLot.remaining > 0).order_by(*order).limit(LOTS_AT_ONCE)
+    return prepare(rows, dialect), reading(columns)
+
+
+def _send_lots(writing: Writing, account: UUID, after: After) -> Any:
+    given: Row = {"org": writing.org_id, "account": account}
+    if after is not None:
+        given |= dict(zip(("after_expiry", "after_earned", "after_id"), after, strict=True))
+    return writing.send(_lots(writing.dialect, after is None)[0], given)
+
+
+@cache
+def _years(dialect: str) -> Prepared:
+    mine = e.org_id == bindparam("org", type_=Key()), e.account_id == bindparam("account", type_=Key())
+    first = select(func.min(e.qualifying_year).label("year")).where(*mine, e.qualifying_year.is_not(None))
+    years = first.cte("years", recursive=True)
+    later = select(func.min(e.qualifying_year)).where(*mine, e.qualifying_year > years.c.year).scalar_subquery()
+    years = years.union_all(select(later).where(years.c.year.is_not(None)))
+    mine_then = *mine, e.qualifying_year == years.c.year
+    last = select(e.qualified).where(*mine_then).order_by(e.place.desc()).limit(1).scalar_subquery()
+    return prepare(select(years.c.year, last).where(years.c.year.is_not(None)), dialect)
