@@ -17,7 +17,7 @@ from strawberry.directive import DirectiveLocation
 from app.platform.idempotency import claim, fingerprint, remember
 from app.platform.refusals import Code, Refused
 from app.platform.work import Work
-from app.platform.writer import writer_of
+from app.platform.writer import Looks, writer_of
 from schema.context import Asked, asked
 from schema.errors import UserError, as_dict, told
 from schema.fields import REQUIRED, asking
@@ -49,13 +49,14 @@ class _Aborted(Exception):
 @dataclass(frozen=True)
 class Mutated:
     """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key; `light`: of
-    one small record, that may be carried out in memory first (app/platform/foreseen.py); `rows`: what its payload reads back, by name,
+    one small record, that may be carried out in memory first (app/platform/foreseen.py), `looks`: after these were read; `rows`: what its payload reads back, by name,
     and lists of ids too."""
 
     action: Action
     scope: str = "write"
     needs_key: Callable[[Any], bool] = lambda _: False
     light: bool = False
+    looks: Callable[[Any], Looks] = lambda _: ()
     rows: frozenset[str] = frozenset()
     even_hidden: bool = False
 
@@ -96,7 +97,9 @@ async def perform(
         return result
 
     try:
-        return await writer_of(request.engine).write(request.caller, request.now, do, in_memory=mutated.light)
+        return await writer_of(request.engine).write(
+            request.caller, request.now, do, in_memory=mutated.light, looks=mutated.looks(given)
+        )
     except Refused as refused:
         return {"user_errors": [as_dict(problem) for problem in refused.problems]}
     except _Aborted as aborted:
@@ -111,10 +114,11 @@ def mutation(
     *,
     needs_key: Callable[[Any], bool] | None = None,
     light: bool = False,
+    looks: Callable[[Any], Looks] = lambda _: (),
 ) -> Any:
     """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
     rows, even_hidden = payload_type.reads_back  # type: ignore[attr-defined]
-    mutated = Mutated(action, "write", needs_key or (lambda _: False), light, rows, even_hidden)
+    mutated = Mutated(action, "write", needs_key or (lambda _: False), light, looks, rows, even_hidden)
 
     async def resolve(info: strawberry.Info, **_: Any) -> Any:
         request = asked(info)

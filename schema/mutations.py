@@ -1,5 +1,6 @@
 """What can be done. Each field is one transaction; its action stands in the capability of the same name."""
 
+from collections.abc import Callable
 from typing import Any
 
 import strawberry
@@ -7,6 +8,7 @@ import strawberry
 from app.customers import actions as customers
 from app.loyalty import actions as loyalty
 from app.loyalty import programs
+from app.loyalty.looks import before_earning, before_spending
 from app.purchases import actions as purchases
 from app.purchases import refunds
 from app.purchases.rules import needs_key
@@ -93,10 +95,22 @@ _REDEMPTION = {"account": LoyaltyAccount, "redemption": Redemption}
 _RESERVATION = {"account": LoyaltyAccount, "reservation": PointsReservation}
 
 
-def _moving(action: Any, input_type: type, rows: dict[str, Any], said: str) -> Any:
-    """A mutation that moves points: it never goes without a key."""
+def _moving(
+    action: Any,
+    input_type: type,
+    rows: dict[str, Any],
+    said: str,
+    before: Callable[[Any], Any] | None = None,
+) -> Any:
+    """A mutation that moves points: it never goes without a key. `before`: what to read of the account first."""
     answer = payload(input_type.__name__.replace("Input", "Payload"), "What was moved, and where it stands.", rows)
-    return mutation(action, input_type, answer, f"{said} {_NEEDS_KEY}", needs_key=lambda _: True)
+    return mutation(
+        action, input_type, answer, f"{said} {_NEEDS_KEY}", needs_key=lambda _: True, looks=_of_account(before)
+    )
+
+
+def _of_account(before: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    return lambda given: before(given["account"]) if before else ()
 
 
 PolicyPublished = payload("PolicyPublishPayload", "The new version.", {"policy": Policy})
@@ -230,10 +244,18 @@ class Mutation:
         "Close an account. Refused while points are reserved or owed; what is available is forfeited, as an entry.",
     )
     points_earn = _moving(
-        loyalty.earn_points, points.PointsEarnInput, _ENTRIES, "Issue points otherwise than by a purchase."
+        loyalty.earn_points,
+        points.PointsEarnInput,
+        _ENTRIES,
+        "Issue points otherwise than by a purchase.",
+        before_earning,
     )
     points_redeem = _moving(
-        loyalty.redeem_points, points.PointsRedeemInput, _REDEMPTION, "Spend points, or take a reward for them."
+        loyalty.redeem_points,
+        points.PointsRedeemInput,
+        _REDEMPTION,
+        "Spend points, or take a reward for them.",
+        before_spending,
     )
     redemption_reverse = _moving(
         loyalty.reverse_redemption,
@@ -242,7 +264,11 @@ class Mutation:
         "Give points of a redemption back, into the lots they came from, with their days.",
     )
     points_reserve = _moving(
-        loyalty.reserve_points, points.PointsReserveInput, _RESERVATION, "Hold points for a while."
+        loyalty.reserve_points,
+        points.PointsReserveInput,
+        _RESERVATION,
+        "Hold points for a while.",
+        before_spending,
     )
     reservation_capture = _moving(
         loyalty.capture_reservation,
@@ -254,7 +280,11 @@ class Mutation:
         loyalty.void_reservation, points.ReservationVoidInput, _RESERVATION, "Let go of what is held."
     )
     points_adjust = _moving(
-        loyalty.adjust_points, points.PointsAdjustInput, _ENTRIES, "Correct a balance by hand; it cannot be overdrawn."
+        loyalty.adjust_points,
+        points.PointsAdjustInput,
+        _ENTRIES,
+        "Correct a balance by hand; it cannot be overdrawn.",
+        before_spending,
     )
     points_transfer = _moving(
         loyalty.transfer_points,
