@@ -8,7 +8,7 @@ import strawberry
 from app.customers import actions as customers
 from app.loyalty import actions as loyalty
 from app.loyalty import programs
-from app.loyalty.looks import before_earning, before_spending
+from app.loyalty.looks import before_buying, before_earning, before_spending
 from app.purchases import actions as purchases
 from app.purchases import refunds
 from app.purchases.rules import needs_key
@@ -192,7 +192,7 @@ class Mutation:
         PurchaseRecorded,
         "Record a purchase. Needs an idempotency key or an externalRef.",
         needs_key=needs_key,
-        light=True,
+        looks=lambda given: before_buying(given["customer"]),
     )
     purchases_record = mutation(
         purchases.record_purchases,

@@ -9,13 +9,12 @@ from sqlalchemy import Table, and_, func, or_, select, update
 
 from app.customers.lookup import chunks
 from app.loyalty.ledger import BALANCES, Book, Held, Lot
-from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, YEARS
+from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
     NEVER,
     LoyaltyAccount,
     LoyaltyLevel,
-    LoyaltyProgram,
     PointsEntry,
     PointsLot,
     PointsLotMove,
@@ -60,16 +59,17 @@ class Books:
                     self._opened(found[key])
         return [self.books[key] for key in sorted(keys) if key in self.books]
 
-    def open_of_customers(self, customers: Collection[UUID], currencies: Collection[str]) -> list[Book]:
-        """The open accounts of these customers, in programmes of these currencies."""
-        p, found = LoyaltyProgram, list[UUID]()
-        mine = and_(p.org_id == a.org_id, p.id == a.program_id, p.currency.in_(currencies))
-        for some in chunks(sorted(customers)):
-            theirs = a.org_id == self.work.org.id, a.customer_id.in_(some), a.closed_at.is_(None)
-            found += self.work.session.scalars(
-                select(a.id).join_from(a, p, mine).where(*theirs, p.org_id == self.work.org.id)
-            )
-        return self.open(found)
+    def open_memberships(self, wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], list[Book]]:
+        """The open accounts of customers in programmes of a currency, where there are any."""
+        found: dict[tuple[UUID, str], list[Book]] = {}
+        for some in chunks(sorted({customer for customer, _ in wanted})):
+            for customer, memberships in self.work.look(MEMBERSHIPS, some).items():
+                for row, years, levels in memberships:
+                    if (customer, row["currency"]) in wanted:
+                        self._levels[row["program_id"], row["terms_version"]] = levels
+                        book = self._opened(row, years)
+                        found.setdefault((customer, row["currency"]), []).append(book)
+        return found
 
     def opened(self, key: UUID | None, *path: str | int, closed: bool = False) -> Book:
         """One account. Raises Refused NOT_FOUND, and WRONG_STATE for a closed one unless that is meant too."""
@@ -85,7 +85,7 @@ class Books:
         self.work.insert(a, [row])
         return self.open([row["id"]])[0]
 
-    def _opened(self, row: dict[str, Any]) -> None:
+    def _opened(self, row: dict[str, Any], years: dict[int, int] | None = None) -> Book:
         work = self.work
         terms = Terms(
             row["terms_version"],
@@ -105,11 +105,13 @@ class Books:
             posted_at=work.now,
             key_id=work.caller.key_id,
             rows=self,
+            known_years=years,
         )
         self.books[book.id] = book
         self._before[book.id] = {name: row[name] for name in _WRITTEN}
         self._read[book.id] = _FROM_THE_START
         book.catch_up()
+        return book
 
     # -------------------------------------------------------------- what a book asks for
 

@@ -1,22 +1,18 @@
 """What purchases do to points: they earn, and what is refunded is taken back; in the purchase's own transaction."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import case, func, select
 
 from app.loyalty.books import Books
 from app.loyalty.ledger import Book, Source
 from app.loyalty.rules import multiplier_e6, points_for, still_to_claw
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
-from app.loyalty.tables import LoyaltyAccount, PointsEntry
-from app.platform.database import Key
+from app.loyalty.tables import PointsEntry
 from app.platform.days import day_of
-from app.platform.sending import Prepared, key_from, one_of, prepare
-from app.platform.steps import Step, Writing
 from app.platform.work import Work
 
 
@@ -33,18 +29,13 @@ class Bought(NamedTuple):
 def earn(work: Work, purchases: Sequence[Bought]) -> None:
     """Credit what each purchase earns in the programmes of its currency, one after the other. Their customers must be
     locked."""
-    members = {each.customer_id for each in purchases if not work.foresees(_NO_MEMBER, each.customer_id)}
-    if not members:
-        return
     books = Books(work)
-    by_customer: dict[UUID, list[Book]] = {}
-    for book in books.open_of_customers(members, {each.currency for each in purchases}):
-        by_customer.setdefault(book.row["customer_id"], []).append(book)
+    opened = books.open_memberships({(each.customer_id, each.currency) for each in purchases})
     for each in purchases:
-        for book in by_customer.get(each.customer_id, ()):
-            if book.row["currency"] == each.currency:
-                _earn(book, each)
-    books.write()
+        for book in opened.get((each.customer_id, each.currency), ()):
+            _earn(book, each)
+    if opened:
+        books.write()
 
 
 def _earn(book: Book, bought: Bought) -> None:
@@ -83,24 +74,3 @@ def claw_back(work: Work, purchase: UUID, refunded: int, gross: int) -> None:
             own = books.lots_of(book, purchase=purchase)
             book.claw_back(points, own, source=Source("pur", purchase), year=year)
     books.write()
-
-
-class _NoMember(Step):
-    """None of these customers has an open account: whoever has one earns, and that takes a look."""
-
-    def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
-        given = {"org": writing.org_id, "customers": sorted(set(values))}
-        return writing.send(_members(writing.dialect), given)
-
-    def finish(self, writing: Writing, values: Iterable[UUID], sent: Any) -> set[UUID]:
-        return {key_from(row[0]) for row in writing.read(sent)}
-
-
-@cache
-def _members(dialect: str) -> Prepared:
-    a: Any = LoyaltyAccount
-    mine = a.org_id == bindparam("org", type_=Key()), a.closed_at.is_(None)
-    return prepare(select(a.customer_id).where(*mine, one_of(a.customer_id, "customers", dialect)), dialect)
-
-
-_NO_MEMBER = _NoMember()

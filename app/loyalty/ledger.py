@@ -16,7 +16,7 @@ then take effect now. Points lie in lots, spent soonest expiry first, then oldes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -128,12 +128,11 @@ class Book:
     lots: dict[UUID, Lot] = field(default_factory=dict)
     caught_up: bool = False
     due_entries: int = 0
-    _qualified: dict[int, int] | None = None
+    known_years: dict[int, int] | None = None
 
     @property
     def id(self) -> UUID:
-        key: UUID = self.row["id"]
-        return key
+        return cast("UUID", self.row["id"])
 
     @property
     def today(self) -> int:
@@ -146,9 +145,9 @@ class Book:
 
     @property
     def qualified(self) -> dict[int, int]:
-        if self._qualified is None:
-            self._qualified = self.rows.qualified(self)
-        return self._qualified
+        if self.known_years is None:
+            self.known_years = self.rows.qualified(self)
+        return self.known_years
 
     @property
     def level(self) -> int | None:

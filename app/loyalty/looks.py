@@ -4,17 +4,18 @@ together (app/platform/steps.py)."""
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Select, Table, and_, bindparam, func, select, tuple_
 
-from app.loyalty.rules import AccountLookup
-from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsLot
+from app.customers.rules import Lookup as CustomerLookup
+from app.loyalty.rules import AccountLookup, Level
+from app.loyalty.tables import LoyaltyAccount, LoyaltyLevel, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsLot
 from app.platform.database import Instant, Key
 from app.platform.ids import key_of
-from app.platform.sending import Prepared, one_of, prepare, reading
-from app.platform.steps import Look, Writing
+from app.platform.sending import Prepared, key_from, one_of, prepare, reading
+from app.platform.steps import UNKNOWN, Look, Writing
 from app.platform.work import Work
 
 a, e = LoyaltyAccount, PointsEntry
@@ -30,12 +31,50 @@ class _Account(Look):
 
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
         given = {"org": writing.org_id, "ids": sorted(set(values))}
-        return writing.send(_accounts(writing.dialect, isinstance(writing, Work))[0], given)
+        return writing.send(_accounts(writing.dialect, "id", isinstance(writing, Work))[0], given)
 
     def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, Row]:
-        read = _accounts(writing.dialect, True)[1]
+        read = _accounts(writing.dialect, "id", True)[1]
         rows = [read(row) for row in writing.read(sent)]
         return {row["id"]: row for row in rows}
+
+
+class Membership(NamedTuple):
+    """An account of a customer, with what it takes to earn by a purchase."""
+
+    row: Row
+    years: dict[int, int]
+    levels: tuple[Level, ...]
+
+
+class _Memberships(Look):
+    """Of a customer: the open accounts, locked."""
+
+    def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
+        given = {"org": writing.org_id, "ids": sorted(set(values))}
+        waits = isinstance(writing, Work)
+        rows = writing.send(_accounts(writing.dialect, "customer_id", waits)[0], given)
+        return rows, None if waits else writing.send(_members(writing.dialect), given)
+
+    def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, Any]:
+        read = _accounts(writing.dialect, "customer_id", True)[1]
+        rows = [read(row) for row in writing.read(sent[0])]
+        found: dict[UUID, Any] = {customer: [] for customer in values}
+        if sent[1] is not None:
+            # One that was passed over is not none.
+            locked = {row["id"] for row in rows}
+            for account, customer in writing.read(sent[1]):
+                if key_from(account) not in locked:
+                    found[key_from(customer)] = UNKNOWN
+        years = YEARS.found(writing, ids := [row["id"] for row in rows], YEARS.send(writing, ids))
+        versions = list({(row["program_id"], row["terms_version"]) for row in rows})
+        levels = dict(zip(versions, [_send_levels(writing, *version) for version in versions], strict=True))
+        for row in rows:
+            if found[row["customer_id"]] is not UNKNOWN:
+                told = writing.read(levels[row["program_id"], row["terms_version"]])
+                theirs = tuple(Level(*map(int, each)) for each in told)
+                found[row["customer_id"]].append(Membership(row, years[row["id"]], theirs))
+        return found
 
 
 class _Lots(Look):
@@ -65,13 +104,18 @@ class _Years(Look):
         }
 
 
-ACCOUNT, LOTS, YEARS = _Account(), _Lots(), _Years()
+ACCOUNT, MEMBERSHIPS, LOTS, YEARS = _Account(), _Memberships(), _Lots(), _Years()
 
 
 def before_spending(account: AccountLookup) -> list[tuple[Look, Any]]:
     """What it takes to spend points of an account in memory; nothing for an account that has to be looked for."""
     key = key_of(account.get("id") or "", "acc")
     return [(ACCOUNT, key), (LOTS, (key, None))] if key else []
+
+
+def before_buying(customer: CustomerLookup) -> list[tuple[Look, Any]]:
+    key = key_of(customer.get("id") or "", "cus")
+    return [(MEMBERSHIPS, key)] if key else []
 
 
 def before_earning(account: AccountLookup) -> list[tuple[Look, Any]]:
@@ -83,8 +127,9 @@ def before_earning(account: AccountLookup) -> list[tuple[Look, Any]]:
 
 
 @cache
-def _accounts(dialect: str, waits: bool) -> Any:
-    """`waits`: for who has them in use. Many who write together pass them over instead, and each waits for himself."""
+def _accounts(dialect: str, by: str, waits: bool) -> Any:
+    """By their ids, or the open ones of customers. `waits`: for who has them in use; many who write together pass them
+    over instead, and each waits for himself."""
     p, t, org = LoyaltyProgram, LoyaltyTerms, bindparam("org", type_=Key())
     columns = [
         *_ACCOUNT.c,
@@ -97,12 +142,31 @@ def _accounts(dialect: str, waits: bool) -> Any:
         select(*columns)
         .join_from(_ACCOUNT, p, and_(p.org_id == a.org_id, p.id == a.program_id))
         .join(t, in_force)
-        .where(a.org_id == org, p.org_id == org, t.org_id == org, one_of(_ACCOUNT.c.id, "ids", dialect))
+        .where(a.org_id == org, p.org_id == org, t.org_id == org, one_of(_ACCOUNT.c[by], "ids", dialect))
+        .where(*([a.closed_at.is_(None)] if by == "customer_id" else []))
         # In the order of their ids: no two wait for each other.
         .order_by(a.id)
         .with_for_update(of=_ACCOUNT, skip_locked=not waits)
     )
     return prepare(rows, dialect), reading(columns)
+
+
+@cache
+def _members(dialect: str) -> Prepared:
+    mine = a.org_id == bindparam("org", type_=Key()), a.closed_at.is_(None)
+    return prepare(select(a.id, a.customer_id).where(*mine, one_of(_ACCOUNT.c.customer_id, "ids", dialect)), dialect)
+
+
+def _send_levels(writing: Writing, program: UUID, version: int) -> Any:
+    return writing.send(_levels(writing.dialect), {"org": writing.org_id, "program": program, "version": version})
+
+
+@cache
+def _levels(dialect: str) -> Prepared:
+    v = LoyaltyLevel
+    mine = v.org_id == bindparam("org", type_=Key()), v.program_id == bindparam("program", type_=Key())
+    columns = v.rank, v.qualify_points, v.retain_points, v.multiplier_e6
+    return prepare(select(*columns).where(*mine, v.version == bindparam("version")).order_by(v.rank), dialect)
 
 
 @cache

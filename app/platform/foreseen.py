@@ -21,7 +21,7 @@ from sqlalchemy import Select, Table, bindparam, select
 from app.platform.access import Caller
 from app.platform.database import Base, Key
 from app.platform.sending import Prepared, key_from, one_of, prepare
-from app.platform.steps import Look, Step, Writing, changes_of, rows_of
+from app.platform.steps import UNKNOWN, Look, Step, Writing, changes_of, rows_of
 from app.platform.work import Work
 
 
@@ -57,7 +57,7 @@ class Foreseen(Work):
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """What was read before; nothing else can be."""
-        if any((look, value) not in self._seen for value in values):
+        if any(self._seen.get((look, value), UNKNOWN) is UNKNOWN for value in values):
             raise Unforeseen(type(look).__name__)
         return {value: found for value in values if (found := self._seen[look, value]) is not None}
 

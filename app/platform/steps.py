@@ -46,6 +46,10 @@ class Step:
         return frozenset()
 
 
+# Of a value that could not be looked up: somebody else has it in use.
+UNKNOWN: Any = object()
+
+
 class Look(Step):
     """Something to be read before an action runs in memory; what its values name is locked first, where it changes."""
 
