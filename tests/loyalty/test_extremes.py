@@ -1,0 +1,96 @@
+"""Clocks that differ, numbers that are large, histories that are long, programmes that meet."""
+
+from decimal import Decimal
+
+from app.loyalty.tables import PointsReservation
+from app.loyalty.verify import verify
+from tests.conftest import NOW, Begin
+from tests.customers.acting import create
+from tests.loyalty.acting import (
+    balance,
+    buy,
+    capture,
+    codes,
+    earn,
+    entries,
+    member,
+    program,
+    redeem,
+    refund,
+    reserve,
+    row,
+    transfer,
+    void,
+    void_purchase,
+)
+from tests.loyalty.conftest import Post
+from tests.loyalty.judging import sound
+from tests.loyalty.life import DAY, MINUTE, in_days
+
+
+def test_a_clock_that_is_behind_posts_no_earlier_than_what_is_there(begin: Begin) -> None:
+    with begin(now=NOW + MINUTE) as work:
+        account = member(work, program(work))
+        earn(work, account, 10)
+    with begin(now=NOW) as work:
+        redeem(work, account, 1)
+        assert [entry.at for entry in entries(work, account)] == [NOW + MINUTE] * 2
+
+
+def test_points_far_past_32_bits_are_counted_to_the_unit(begin: Begin, post: Post) -> None:
+    most = 2**53 - 1
+    with begin() as work:
+        programme = program(work)
+        account, other = member(work, programme), member(work, programme)
+        earn(work, account, most - 1)
+        assert codes(earn, work, account, 2) == ["OUT_OF_RANGE"]
+        earn(work, account, 1)
+        redeem(work, account, 2**40 + 1)
+        transfer(work, account, other, 2**41 + 3)
+        held = reserve(work, account, most - 2**40 - 1 - 2**41 - 3)
+        assert balance(work, account) == (0, 0, most - 2**40 - 2**41 - 4, 0)
+        capture(work, held, most - 2**42)
+        assert balance(work, account) == (2**42 - 2**40 - 2**41 - 4, 0, 0, 0)
+        sound(work, programme)
+        assert verify(work) == {}
+
+
+def test_an_account_with_many_entries_is_as_sound_as_any(begin: Begin, post: Post) -> None:
+    with begin() as work:
+        programme = program(work)
+        account = member(work, programme)
+        for n in range(150):
+            earn(work, account, 3, expires_on=in_days(1 + n % 40))
+        for _ in range(50):
+            redeem(work, account, 5)
+        redeem(work, account, 190)
+        assert balance(work, account) == (10, 0, 0, 0)
+    post(NOW + 50 * DAY)
+    with begin() as work:
+        assert balance(work, account) == (0, 0, 0, 0)
+        sound(work, programme)
+        assert verify(work) == {}
+
+
+def test_a_purchase_earns_in_each_programme_of_its_currency(begin: Begin) -> None:
+    with begin() as work:
+        customer = create(work)
+        stars, coins, yen = program(work), program(work, earn_rate=Decimal(2)), program(work, currency="JPY")
+        held = [member(work, each, customer) for each in (stars, coins, yen)]
+        order = buy(work, held[0], "9.99")
+        assert [row(work, each).available for each in held] == [9, 19, 0]
+        refund(work, order, "5.00")
+        assert [row(work, each).available for each in held] == [5, 10, 0]
+        void_purchase(work, order)
+        assert [row(work, each).available for each in held] == [0, 0, 0]
+        assert codes(void_purchase, work, order) == ["WRONG_STATE"]
+
+
+def test_an_open_reservation_is_the_only_row_that_is_closed(begin: Begin) -> None:
+    with begin() as work:
+        account = member(work, program(work))
+        earn(work, account, 10)
+        held = reserve(work, account, 5)
+        void(work, held)
+        [found] = work.session.query(PointsReservation).where(PointsReservation.org_id == work.org.id).all()
+        assert (found.closed_as, found.captured, found.closed_at) == ("VOIDED", 0, NOW)
