@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 from app import demo
 from app.customers.facts import facts, verify
 from app.customers.tables import Channel, Consent, ConsentPurpose, ConsentState, Customer, CustomerKind
-from app.demo import lives
+from app.demo import lives, stars
 from app.demo.lives import Teller
+from app.loyalty.tables import EntryKind, LoyaltyAccount, PointsEntry, PointsReservation, Redemption, ReservationStatus
+from app.loyalty.verify import verify as verify_ledger
 from app.platform.access import create_key, organizations
-from app.platform.database import connect
+from app.platform.database import connect, instant_text
 from app.platform.work import Work, operator, transaction
 from app.purchases.tables import Purchase, Refund
 from app.relationships.measures import NextAction, RelationshipTier
@@ -33,6 +35,7 @@ from tests.databases import new_sqlite_database
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 # Fewer than there will be: what occurs among these occurs among all.
 FEW = lives.CUSTOMERS if FULL else 500
+EXAMPLES = Path(lives.__file__).parents[1] / "graphiql" / "examples"
 MORNINGS = (datetime(2024, 2, 29, 0, 5, tzinfo=UTC), NOW, datetime(2029, 12, 31, 23, 55, tzinfo=UTC))
 
 
@@ -149,8 +152,96 @@ def test_customers_joined_over_three_years_and_nothing_lies_ahead(house: House) 
         ).one()
     assert house.now - first > timedelta(days=1000)
     assert house.now - last < timedelta(days=30)
-    for column in (Purchase.purchased_at, Purchase.recorded_at, Touchpoint.occurred_at, Refund.refunded_at, Consent.at):
+    for column in (
+        Purchase.purchased_at,
+        Purchase.recorded_at,
+        Touchpoint.occurred_at,
+        Refund.refunded_at,
+        Consent.at,
+        LoyaltyAccount.opened_at,
+        PointsEntry.at,
+        PointsEntry.posted_at,
+    ):
         assert max(house.known(column)) < house.now
+
+
+# ------------------------------------------------------------------------------------------------ stars
+
+
+def account(house: House, number: str, selection: str) -> Any:
+    found = house.ask(f'{{ loyaltyAccount(by: {{ number: "{number}" }}) {{ {selection} }} }}')
+    return found["loyaltyAccount"]
+
+
+def test_there_are_members_at_every_level_and_each_level_says_what_it_is_good_for(house: House) -> None:
+    asked = house.ask(
+        "{ loyaltyAccounts(first: 100) { nodes { level { rank } } } "
+        "loyaltyPrograms { pointsName currency version levels { rank name multiplier benefits } } }"
+    )
+    assert {node["level"]["rank"] for node in asked["loyaltyAccounts"]["nodes"]} == {1, 2, 3}
+    (program,) = asked["loyaltyPrograms"]
+    assert (program["pointsName"], program["currency"], program["version"]) == ("星星 stars", demo.CURRENCY, 2)
+    levels = program["levels"]
+    assert [level["name"].split()[0] for level in levels] == ["新星", "银星", "金星"]
+    assert [level["multiplier"] for level in levels] == ["1", "1.2", "1.7"]
+    assert set(levels[2]["benefits"]) == {stars.BIRTHDAY, stars.UPGRADE, stars.EVENTS, stars.EARLY}
+    assert set(levels[1]["benefits"]) == set(levels[2]["benefits"]) - {stars.EARLY}
+    levels_of = {name: account(house, name, "level { rank }")["level"]["rank"] for name in stars.NAMED}
+    assert (levels_of["gold-star"], levels_of["silver-star"], levels_of["new-customer"]) == (3, 2, 1)
+
+
+def test_everything_happens_that_can_be_done_with_points(house: House) -> None:
+    assert house.known(PointsEntry.kind) == {kind.value for kind in EntryKind}
+    closed_as = house.known(PointsReservation.closed_as)
+    assert closed_as == {None, *(status.value for status in ReservationStatus)} - {ReservationStatus.OPEN.value}
+    assert house.known(Redemption.id, Redemption.reversed > 0, Redemption.reversed < Redemption.points)
+    assert house.known(PointsEntry.reason, PointsEntry.kind == EntryKind.ADJUST.value) >= {
+        "补登到店消费 A purchase that the till missed"
+    }
+    purchases = PointsEntry.source_prefix == "pur"
+    assert house.known(PointsEntry.account_id, purchases) == house.known(LoyaltyAccount.id)
+    asked = house.ask("{ loyaltyPrograms { rewards { name stock active } } }")
+    rewards = {reward["name"]: reward for reward in asked["loyaltyPrograms"][0]["rewards"]}
+    assert rewards.keys() == stars.REWARDS.keys()
+    assert 0 < rewards[stars.LIMITED]["stock"] < (stars.REWARDS[stars.LIMITED][1] or 0)
+    assert [name for name, reward in rewards.items() if not reward["active"]] == [stars.MOONCAKES]
+
+
+def test_members_are_to_be_found_by_their_numbers(house: House) -> None:
+    balance = "status balance { available pending reserved debt }"
+    for number in ("gold-star", "silver-star", "ambassador", "slipping-partner"):
+        assert account(house, number, "expiring(withinDays: 45) { points }")["expiring"], number
+    silver = account(house, "silver-star", f"{balance} nextLevel {{ pointsNeeded level {{ rank }} }}")
+    assert silver["balance"]["reserved"] == 300
+    assert (silver["nextLevel"]["level"]["rank"], silver["nextLevel"]["pointsNeeded"] > 0) == (3, True)
+    assert account(house, "gold-star", "balance { pending }")["balance"]["pending"] > 0
+    owed = account(house, "stars-owed", balance)["balance"]
+    assert (owed["available"], owed["debt"] > 0) == (0, True)
+    lost = account(house, "lost", balance)
+    assert (lost["status"], set(lost["balance"].values())) == ("CLOSED", {0})
+
+
+def test_the_books_are_in_order(house: House) -> None:
+    with Session(house.engine) as session:
+        assert verify_ledger(Work(session, operator(house.org), house.now)) == {}
+    for ago in (0, 30, 400, 800):
+        as_of = "" if not ago else f'(asOf: "{instant_text(house.now - timedelta(days=ago))}")'
+        (program,) = house.ask(f"{{ loyaltyPrograms {{ trialBalance{as_of} {{ points }} }} }}")["loyaltyPrograms"]
+        points = [row["points"] for row in program["trialBalance"]]
+        assert (sum(points), any(points)) == (0, ago != 800)
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.iterdir()), ids=lambda path: path.stem)
+def test_an_example_of_the_page_runs_and_shows_something(house: House, example: Path) -> None:
+    document = example.read_text(encoding="utf-8")
+    assert document.startswith(f"query {example.stem.capitalize()} {{")
+    assert _shown(house.ask(document))
+
+
+def _shown(value: Any) -> bool:
+    """Whether nothing is left empty that has parts."""
+    parts = value.values() if isinstance(value, dict) else value
+    return bool(value) and all(_shown(part) for part in parts if isinstance(part, dict | list))
 
 
 # ------------------------------------------------------------------------------------------------ to be found again
@@ -163,6 +254,9 @@ NAMED = {
     "lost": ("CHURNED", "TERMINATION", "WIN_BACK", None, None),
     "complaint": ("LOYAL", "DECLINE", "RESOLVE_COMPLAINT", None, None),
     "office-contract": ("PROSPECT", "SIGNING", "CLOSE_FIRST_ORDER", None, None),
+    "gold-star": ("LOYAL", "MATURITY", "REWARD_LOYALTY", None, None),
+    "silver-star": ("LOYAL", "MATURITY", "REWARD_LOYALTY", None, None),
+    "stars-owed": ("NEW", "SIGNING", "CAPTURE_NEEDS", None, None),
 }
 
 
@@ -193,7 +287,8 @@ def test_it_is_made_on_both_databases(engine: Engine, monkeypatch: pytest.Monkey
     demo.fill(engine, NOW)
     with Session(engine) as session:
         (org,) = organizations(session)
-        assert verify(Work(session, operator(org), NOW)) == {}
+        work = Work(session, operator(org), NOW)
+        assert (verify(work), verify_ledger(work)) == ({}, {})
 
 
 def test_what_is_interrupted_leaves_nothing_behind(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,14 @@ Some customers are there to be found again, by an external reference of the syst
     lost                CHURNED: nothing bought for 430 days
     complaint           LOYAL, in DECLINE for a complaint that has waited 25 days
     office-contract     a company, PROSPECT in SIGNING: it has signed, and not ordered yet
+    gold-star           a member of the stars programme for two years
+    silver-star         her daughter, to whom she has given stars
+    stars-owed          spent stars, and then brought back what they were for
+
+Accounts of the stars programme have the same references as their numbers (`stars.py` says what is in them).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -22,8 +27,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, text
 
 from app.customers.actions import upsert_customers
-from app.demo.lives import DAYS, Life, Record, Teller
+from app.demo.lives import DAYS, Deed, Life, Record, Teller
+from app.demo.stars import Stars
 from app.demo.words import LEAVES, PLACES, TREASURES
+from app.loyalty.posting import post_some
 from app.platform.access import create_organization, organizations
 from app.platform.database import analyze
 from app.platform.work import Work, operator, transaction
@@ -38,7 +45,7 @@ NAME, TIME_ZONE, CURRENCY = "Qinghe Tea House 清河茶馆", "Asia/Shanghai", "C
 FOREIGN = {"EUR": 7.75, "USD": 7.15}
 # Facts are made again once a batch.
 AT_ONCE = 2000
-HANGZHOU = PLACES[0]
+WEEKS_UNLOOKED = 26
 PARIS = next(place for place in PLACES if place.city == "Paris")
 
 
@@ -57,11 +64,13 @@ def fill(engine: Engine, now: datetime) -> str:
         _publish(work, today)
         work.now = today
         import_rates(session, _rates(teller), today)
-        lives = [*_named(teller), *teller.customers()]
-        contacts, orders = _record(work, lives)
+        stars = Stars(teller)
+        lives = [*_named(teller), *teller.customers(), *stars.family()]
+        contacts, orders = _record(work, lives, stars)
     settle(engine, org, lambda: now)
     analyze(engine)
-    return f"Made {NAME}: {len(lives):,} customers, {orders:,} purchases and {contacts:,} touchpoints."
+    many = f"{len(lives):,} customers, {len(stars.members):,} with stars"
+    return f"Made {NAME}: {many}, {orders:,} purchases and {contacts:,} touchpoints."
 
 
 def _publish(work: Work, today: datetime) -> None:
@@ -85,21 +94,43 @@ def _rates(teller: Teller) -> Iterator[dict[str, str | None]]:
             }
 
 
-def _record(work: Work, lives: list[Life]) -> tuple[int, int]:
+def _record(work: Work, lives: list[Life], stars: Stars) -> tuple[int, int]:
     """Each with the clock of its own time; returns how many contacts and orders there were."""
     for work.now, joined in groupby(sorted(lives, key=lambda life: life.joined), key=lambda life: life.joined):
         rows: Any = [{"external_ref": life.ref, "set": life.profile} for life in joined]
         _done(upsert_customers(work, {"rows": rows, "on_error": "REJECT_ALL"}))
     contacts = [contact for life in lives for contact in life.contacts]
-    orders = [order for life in lives for order in life.orders]
+    others = stars.enrol(lives)
+    orders = [order for life in others for order in life.orders]
     # Contacts first: an order may be made to fit a need.
     _in_turn(work, contacts, "occurred_at", record_touchpoints)
     _in_turn(work, orders, "purchased_at", record_purchases)
     _look(work)
-    deeds = [deed for life in lives for deed in life.deeds]
+    _do(work, [deed for life in others for deed in life.deeds])
+    return len(contacts), len(orders) + _earn_and_spend(work, stars)
+
+
+def _earn_and_spend(work: Work, stars: Stars) -> int:
+    """Members' purchases and deeds, by the week; returns how many purchases."""
+    count = 0
+    for number, week in enumerate(stars.weeks()):
+        if number % WEEKS_UNLOOKED == 1:
+            _look(work)
+        _do(work, week.opened)
+        if week.orders:
+            work.now = week.orders[-1]["purchased_at"]
+            _done(record_purchases(work, {"rows": week.orders}, limit=None))
+        _do(work, week.deeds)
+        count += len(week.orders)
+    work.now = stars.teller.today
+    while post_some(work):
+        pass
+    return count
+
+
+def _do(work: Work, deeds: Iterable[Deed]) -> None:
     for work.now, act, given in sorted(deeds, key=lambda deed: deed[0]):
         act(work, given)
-    return len(contacts), len(orders)
 
 
 def _in_turn(work: Work, rows: list[Record], at: str, act: Callable[..., Any]) -> None:
@@ -128,31 +159,31 @@ def _named(teller: Teller) -> Iterator[Life]:
     yield _ambassador(teller)
     yield _slipping_partner(teller)
 
-    new = _join(teller, "new-customer", "林小满", 12, "linxiaoman")
+    new = teller.named("new-customer", "林小满", 12, "linxiaoman")
     teller.order(new, 9, [(LEAVES[0], 1), (TREASURES[3], 1)], channel="STORE")
     teller.consent(new, 9, "WECHAT")
     yield new
 
-    prospect = _join(teller, "prospect", "Claire Martin", 24, "claire.martin", place=PARIS)
+    prospect = teller.named("prospect", "Claire Martin", 24, "claire.martin", place=PARIS)
     teller.touch(prospect, 20, "BROWSE", "WEBSITE")
     teller.talk(prospect, 6)
     teller.consent(prospect, 6, "EMAIL")
     yield prospect
 
-    lost = _join(teller, "lost", "周牧野", 820, "zhoumuye")
+    lost = teller.named("lost", "周牧野", 820, "zhoumuye")
     for ago in range(800, 429, -37):
         teller.order(lost, ago)
     teller.consent(lost, 800, "SMS")
     yield lost
 
-    complaint = _join(teller, "complaint", "何静怡", 420, "hejingyi")
+    complaint = teller.named("complaint", "何静怡", 420, "hejingyi")
     for ago in range(410, 0, -35):
         teller.order(complaint, ago)
     teller.complain(complaint, 300, settled_after=2)
     teller.complain(complaint, 25, settled_after=None)
     yield complaint
 
-    office = _join(teller, "office-contract", "澄明设计工作室 Chengming Studio", 50, "office.chengming", company=True)
+    office = teller.named("office-contract", "澄明设计工作室 Chengming Studio", 50, "office.chengming", company=True)
     for ago, kind, channel in ((40, "MEETING", "VISIT"), (38, "NEED", "EMAIL"), (15, "QUOTE_ACCEPTED", "EMAIL")):
         teller.touch(office, ago, kind, channel)
     teller.touch(office, 6, "CONTRACT_SIGNED", "VISIT")
@@ -161,7 +192,7 @@ def _named(teller: Teller) -> Iterator[Life]:
 
 
 def _ambassador(teller: Teller) -> Life:
-    life = _join(teller, "ambassador", "沈若溪", 1000, "shenruoxi")
+    life = teller.named("ambassador", "沈若溪", 1000, "shenruoxi")
     for ago in range(990, 0, -29):
         teller.order(life, ago, [(teller.rng.choice(LEAVES), 1)])
     teller.survey(life, 700, 8, quality=1.05, price=1.10)
@@ -182,7 +213,7 @@ def _ambassador(teller: Teller) -> Life:
 
 
 def _slipping_partner(teller: Teller) -> Life:
-    life = _join(teller, "slipping-partner", "顾远山", 900, "guyuanshan")
+    life = teller.named("slipping-partner", "顾远山", 900, "guyuanshan")
     for ago in range(880, 199, -34):
         teller.order(life, ago, [(teller.rng.choice(LEAVES), 2)])
     teller.tailor(life, 320, 302)
@@ -194,8 +225,3 @@ def _slipping_partner(teller: Teller) -> Life:
     teller.survey(life, 230, 8, quality=1.08, price=1.14)
     teller.consent(life, 880, "WECHAT")
     return life
-
-
-def _join(teller: Teller, ref: str, name: str, ago: int, email: str, **known: Any) -> Life:
-    profile: Record = {"place": HANGZHOU, "name": name, "email": f"{email}@example.com", "suppressed": False, **known}
-    return teller.join(ago, ref={"system": "demo", "value": ref}, **profile)

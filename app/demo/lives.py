@@ -125,6 +125,11 @@ class Teller:
         }
         return Life(ref or refs[0], ago, self.at(ago, 8, 30), profile, place)
 
+    def named(self, ref: str, name: str, ago: int, email: str, **known: Any) -> Life:
+        """One who is there to be found again."""
+        profile: Record = {"place": words.PLACES[0], "email": f"{email}@example.com", "suppressed": False, **known}
+        return self.join(ago, ref={"system": "demo", "value": ref}, name=name, **profile)
+
     def person(self, place: Place) -> tuple[str, str]:
         if western := words.WESTERN.get(place.country):
             return " ".join(self.rng.choice(names) for names in western), "guest"
