@@ -22,7 +22,7 @@ from tests.conftest import NOW
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PERSONAS = 7
+PERSONAS = 10
 
 
 def blocks(language: str) -> list[str]:
@@ -40,8 +40,8 @@ def test_every_target_and_command_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", TEXT, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    table = re.findall(r"^\| `guanxi ([a-z ]+[a-z])", TEXT, re.MULTILINE)
-    assert len(table) == 11
+    table = re.findall(r"^\| `guanxi ((?: ?[a-z]+(?:-[a-z]+)*)+)", TEXT, re.MULTILINE)
+    assert len(table) == 13
     for command in table:
         asked = [sys.executable, "-c", "from app.cli import main; main()", *command.split(), "--help"]
         assert subprocess.run(asked, cwd=ROOT, check=False, capture_output=True).returncode == 0, command
@@ -87,6 +87,7 @@ async def test_every_document_runs(client: Client) -> None:
     assert {customer["value"]["why"]["rule"] for customer in followed["customers"]["nodes"]} == {"score.weights"}
     assert (bought["purchaseRecord"]["outcome"], bought["purchaseRecord"]["userErrors"]) == ("RECORDED", [])
     assert bought["purchaseRecord"]["purchase"]["customer"]["facts"]["keptOrders"] == 2
+    assert bought["purchaseRecord"]["purchase"]["pointsEarned"] == 256
 
 
 async def test_the_customers_to_be_found_again_are_there(client: Client) -> None:
