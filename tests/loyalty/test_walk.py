@@ -330,7 +330,7 @@ def modelled(books: Programme, holder: str) -> Counter[Any]:
     return found
 
 
-@pytest.mark.parametrize(("zone", "place"), zip(ZONES, (0, 1, 2, 1), strict=True))
+@pytest.mark.parametrize(("zone", "place"), list(zip(ZONES, (0, 1, 2, 1), strict=True)))
 def test_every_history_goes_in_the_books_as_in_the_model(backend: str, zone: str, place: int) -> None:
     shop = house(backend).shop(zone)
     run_state_machine_as_test(
