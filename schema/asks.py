@@ -4,7 +4,6 @@ Both lanes ask here: the one that sends the statement's JSON as it comes, and th
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type
@@ -52,34 +51,33 @@ def lookup(planner: Planner, selected: Selected, of: GraphQLObjectType, where: q
     return found
 
 
-def _issued(
-    planner: Planner, selected: Selected, of: GraphQLObjectType, text: str, prefix: str, as_of: datetime | None = None
-) -> q.Lookup | None:
+def _issued(planner: Planner, selected: Selected, of: GraphQLObjectType, text: str, prefix: str) -> q.Lookup | None:
     """The row with that id, at the instant that is asked for, or else that the id carries."""
     public = PublicId.parse(text)
     if public is None or public.prefix != prefix:
         return None
-    if as_of is None and public.at is not None and public.at > planner.now:
-        return None
-    planner.set_as_of(as_of if as_of is not None else public.at)
+    if planner.as_of is None:
+        if public.at is not None and public.at > planner.now:
+            return None
+        planner.set_as_of(public.at)
     planner.values.put("by_id", public.key)
     return lookup(planner, selected, of, _ID)
 
 
 def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
-    by, as_of = given["by"], given.get("asOf")
+    by = given["by"]
+    planner.set_as_of(given.get("asOf"))
     if by.get("id") is not None:
-        return _issued(planner, selected, of, by["id"], "cus", as_of)
-    planner.set_as_of(as_of)
+        return _issued(planner, selected, of, by["id"], "cus")
     where = _who(planner, by)
     return None if where is None else lookup(planner, selected, of, where)
 
 
 def account(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
-    by, as_of = given["by"], given.get("asOf")
+    by = given["by"]
+    planner.set_as_of(given.get("asOf"))
     if by.get("id") is not None:
-        return _issued(planner, selected, of, by["id"], "acc", as_of)
-    planner.set_as_of(as_of)
+        return _issued(planner, selected, of, by["id"], "acc")
     # As it would have been stored: trimmed and composed.
     number = clean(Problems(), by["number"])
     return lookup(planner, selected, of, _NUMBER) if number and planner.values.put("by_number", number) else None

@@ -347,6 +347,6 @@ class CustomerFactsInput:
     relative_price: Decimal | None = said("1 = parity.")
     open_complaints: int = said("Complaints that are not resolved.", 0)
     oldest_open_complaint_days_ago: int | None = said("0 unless said, when there are any.")
-    committed: bool = said("Accepted a quote or signed a contract.", False)
+    committed: bool = said("Accepted a quote, signed a contract, or has an open loyalty account.", False)
     contactable: bool = said("A granted marketing consent, and not suppressed.", False)
     terminated_days_ago: int | None = said("The end by word; negative is ahead of the clock.")

@@ -40,8 +40,8 @@ def returned(org: Expression, now: Expression, among: Among) -> Select[Any]:
             m.c.reserved.label("points"),
         )
         .select_from(
-            h.join(m, and_(m.c.org_id == h.c.org_id, m.c.entry_id == h.c.entry_id)).join(
-                lot, and_(lot.c.org_id == m.c.org_id, lot.c.id == m.c.lot_id)
+            h.join(m, and_(m.c.org_id == sql.Given(h.c.org_id), m.c.entry_id == h.c.entry_id)).join(
+                lot, and_(lot.c.org_id == sql.Given(m.c.org_id), lot.c.id == m.c.lot_id)
             )
         )
         .where(h.c.org_id == org, among(h.c.account_id), h.c.closed_at.is_(None), h.c.expires_at <= now)
@@ -85,7 +85,7 @@ def payments(org: Expression, now: Expression, among: Among) -> Subquery:
     return (
         select(came.c.account_id, came.c.expires_at, came.c.expires_day, paid.label("paid"))
         .select_from(came.join(owing, owing.c.id == came.c.account_id))
-        .where(owing.c.org_id == org, owing.c.debt > constant(0), owing.c.due_at <= now)
+        .where(owing.c.org_id == org, among(owing.c.id), owing.c.debt > constant(0), owing.c.due_at <= now)
         .correlate_except(came, owing)
         .subquery("payments")
     )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from app.loyalty.measures import POINTS, accounts, term_in_force
-from app.loyalty.tables import LoyaltyLevel, PointsEntry
+from app.loyalty.tables import LoyaltyLevel, LoyaltyTerms, PointsEntry
 from app.query.calendar import YearOf, YearStart
 from app.query.fact import constant
 from app.query.kind import Day, Exact, Flag, Kind, Raw, Text, Whole
@@ -22,18 +22,19 @@ Expression = ColumnElement[Any]
 _NONE = constant(-1)
 
 
-def _qualified(c: Any, p: Any, year: Expression) -> Expression:
-    """The points that qualified for a year, as the last entry up to now says."""
+def _qualified(c: Any, year: Expression) -> Expression:
+    """The points that qualified for a year, as the last entry says, by its place: an index leads to it."""
     e: Any = PointsEntry.__table__.alias("qualifying")
-    mine = [e.c.org_id == c.org_id, e.c.account_id == c.id, e.c.qualifying_year == year, e.c.at <= p.now]
-    last = select(e.c.qualified).where(*mine).order_by(e.c.place.desc()).limit(constant(1))
+    mine = [e.c.org_id == c.org_id, e.c.account_id == c.id, e.c.qualifying_year == year]
+    last = select(e.c.qualified).where(*mine, e.c.place <= c.entries).order_by(e.c.place.desc()).limit(constant(1))
     return func.coalesce(last.correlate_except(e).scalar_subquery(), constant(0))
 
 
-def _levels(c: Any, name: str) -> tuple[Any, list[ColumnElement[bool]]]:
+def _levels(c: Any, name: str, version: Expression | None = None) -> tuple[Any, list[ColumnElement[bool]]]:
     """Those in force, and the conditions that they are."""
     level: Any = LoyaltyLevel.__table__.alias(name)
-    return level, [level.c.org_id == c.org_id, level.c.program_id == c.program_id, level.c.version == c.terms_version]
+    in_force = c.terms_version if version is None else version
+    return level, [level.c.org_id == c.org_id, level.c.program_id == c.program_id, level.c.version == in_force]
 
 
 @measure(accounts, Whole(), catalogued=False)
@@ -41,55 +42,74 @@ def terms_version(c: Any, p: Any) -> Any:
     return term_in_force("version", c.org_id, c.program_id, p.now)
 
 
+def _term(c: Any, key: str) -> Expression:
+    t: Any = LoyaltyTerms.__table__.alias("these_terms")
+    mine = [t.c.org_id == c.org_id, t.c.program_id == c.program_id, t.c.version == c.terms_version]
+    return select(t.c[key]).where(*mine).correlate_except(t).scalar_subquery()
+
+
 @measure(accounts, Whole(), catalogued=False)
 def grace_days(c: Any, p: Any) -> Any:
-    return term_in_force("grace_days", c.org_id, c.program_id, p.now)
+    return _term(c, "grace_days")
 
 
 @measure(accounts, Flag(), catalogued=False)
 def soft_landing(c: Any, p: Any) -> Any:
-    return term_in_force("soft_landing", c.org_id, c.program_id, p.now)
+    return _term(c, "soft_landing")
+
+
+@measure(accounts, Whole(), catalogued=False)
+def this_year(c: Any, p: Any) -> Any:
+    return YearOf(p.today)
+
+
+@measure(accounts, Whole(), catalogued=False)
+def first_year(c: Any, p: Any) -> Any:
+    """From which the levels are replayed."""
+    e: Any = PointsEntry.__table__.alias("first_qualifying")
+    mine = [e.c.org_id == c.org_id, e.c.account_id == c.id, e.c.qualifying_year.is_not(None)]
+    first = select(func.min(e.c.qualifying_year)).where(*mine).correlate_except(e).scalar_subquery()
+    return func.coalesce(Least(first, YearOf(p.today)), YearOf(p.today))
 
 
 @measure(accounts, POINTS, catalogued=False)
 def qualified(c: Any, p: Any) -> Any:
-    return _qualified(c, p, YearOf(p.today))
+    return _qualified(c, c.this_year)
 
 
 @measure(accounts, Whole(), nullable=True, catalogued=False)
 def level_rank(c: Any, p: Any) -> Any:
-    this_year = YearOf(p.today)
-    e: Any = PointsEntry.__table__.alias("first_year")
-    mine = [e.c.org_id == c.org_id, e.c.account_id == c.id, e.c.qualifying_year.is_not(None)]
-    first = select(func.min(e.c.qualifying_year)).where(*mine).correlate_except(e).scalar_subquery()
-    begin = func.coalesce(Least(first, this_year), this_year)
-    # Each year with its points, those of the next one, and the level at its end.
-    years = select(
-        (begin - constant(1)).label("year"),
+    # Each year with its points, those of the next one, and the level at its end; from two without any.
+    before = select(
+        whole(c.first_year - constant(2)).label("year"),
         whole(constant(0)).label("points"),
-        _qualified(c, p, begin).label("next_points"),
+        whole(constant(0)).label("next_points"),
         whole(_NONE).label("rank"),
-    ).cte("years", recursive=True, nesting=True)
+        c.soft_landing.label("softly"),
+        c.terms_version.label("version"),
+    )
+    years = before.correlate_except().cte("years", recursive=True, nesting=True)
     y = years.c
-    level, in_force = _levels(c, "reached")
+    level, in_force = _levels(c, "reached", y.version)
     holds = or_(
         y.next_points >= level.c.qualify_points,
         y.points >= level.c.qualify_points,
         and_(level.c.rank <= y.rank, y.points >= level.c.retain_points),
-        and_(c.soft_landing, level.c.rank < y.rank),
+        and_(y.softly, level.c.rank < y.rank),
     )
     reached = select(func.max(level.c.rank)).where(*in_force, holds).correlate_except(level).scalar_subquery()
-    years = years.union_all(
-        select(
-            y.year + constant(1),
-            y.next_points,
-            _qualified(c, p, y.year + constant(2)),
-            func.coalesce(reached, _NONE),
-        ).where(y.year < this_year)
+    following = select(
+        y.year + constant(1),
+        y.next_points,
+        _qualified(c, y.year + constant(2)),
+        func.coalesce(reached, _NONE),
+        y.softly,
+        y.version,
     )
+    years = years.union_all(following.where(y.year < c.this_year).correlate_except(years))
     y = years.c
-    in_grace = and_(y.year == this_year - constant(1), p.today - YearStart(p.today) < c.grace_days)
-    held = select(func.max(y.rank)).where(or_(y.year == this_year, in_grace)).correlate_except(years)
+    in_grace = and_(y.year == c.this_year - constant(1), p.today - YearStart(p.today) < c.grace_days)
+    held = select(func.max(y.rank)).where(or_(y.year == c.this_year, in_grace)).correlate_except(years)
     return func.nullif(held.scalar_subquery(), _NONE)
 
 

@@ -62,7 +62,7 @@ def _term(key: str) -> AsOf:
     return lambda program, now: term_in_force(key, program.org_id, program.id, now)
 
 
-def _balance(key: str) -> AsOf:
+def _left(key: str) -> AsOf:
     """As the last entry up to an instant left it."""
 
     def then(account: Any, now: Any) -> ColumnElement[Any]:
@@ -130,7 +130,7 @@ accounts = Shape(
     LoyaltyAccount.__table__,  # type: ignore[arg-type]
     prefix="acc",
     at="opened_at",
-    past={key: _balance(key) for key in BALANCES} | {"closed_at": _by_then("closed_at")},
+    past={key: _left(key) for key in BALANCES} | {"entries": _left("place"), "closed_at": _by_then("closed_at")},
 )
 entries = Shape("entry", PointsEntry.__table__, prefix="ent", at="at")  # type: ignore[arg-type]
 redemptions = Shape(

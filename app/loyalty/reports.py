@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     Table,
+    and_,
     case,
     func,
     select,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 import app.loyalty.due  # noqa: F401 - the balances with what has fallen due
 from app.loyalty.due import payments, returned
 from app.loyalty.measures import POINTS, accounts, programs
-from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsLot, PointsLotMove
+from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove
 from app.platform.database import Key, Words
 from app.query import sql
 from app.query.calendar import MonthStart
@@ -158,32 +159,32 @@ def amount(c: Any, p: Any) -> Any:
 
 # ------------------------------------------------------------------ what expires when
 
+_BY = ("account_id", "expires_day")
+
 
 def _left(statement: Statement, among: Any) -> list[Select[Any]]:
-    """Lots whose day is to come: account_id, expires_day and points, available or pending; several rows may be of
-    one lot."""
+    """Points, available or pending, in lots whose day is to come, with those days; several rows may be of one lot."""
     org, now = statement.org, statement.now
     lot: Any = PointsLot.__table__.alias(statement.name("lot"))
     own = [lot.c.org_id == org, among(lot.c.account_id), lot.c.expires_at > now, lot.c.expires_day.is_not(None)]
     back = returned(org, now, among).subquery(statement.name("back"))
     paid = payments(org, now, among)
     came = [
-        select(back.c.account_id, back.c.expires_day, back.c.points).where(back.c.expires_at > now),
-        select(paid.c.account_id, paid.c.expires_day, -paid.c.paid).where(paid.c.expires_at > now),
+        select(*(back.c[key] for key in _BY), back.c.points).where(back.c.expires_at > now),
+        select(*(paid.c[key] for key in _BY), -paid.c.paid).where(paid.c.expires_at > now),
     ]
+    of_lot = [lot.c[key] for key in _BY]
     if not statement.clock.past:
         parts = (lot.c.remaining, lot.c.pending)
-        open_ = (
-            select(lot.c.account_id, lot.c.expires_day, part.label("points")).where(*own, part > constant(0))
-            for part in parts
-        )
-        return [*open_, *came]
+        return [*(select(*of_lot, part.label("points")).where(*own, part > constant(0)) for part in parts), *came]
+    # As all moves up to now made them.
+    e: Any = PointsEntry.__table__.alias(statement.name("entry"))
     m: Any = PointsLotMove.__table__.alias(statement.name("move"))
-    left = select(sql.whole(func.sum(m.c.remaining + m.c.pending))).where(
-        m.c.org_id == lot.c.org_id, m.c.lot_id == lot.c.id, m.c.at <= now
-    )
-    then = func.coalesce(left.correlate_except(m).scalar_subquery(), constant(0))
-    return [select(lot.c.account_id, lot.c.expires_day, then.label("points")).where(*own), *came]
+    moved = e.join(m, and_(m.c.org_id == sql.Given(e.c.org_id), m.c.entry_id == e.c.id))
+    moved = moved.join(lot, and_(lot.c.org_id == sql.Given(m.c.org_id), lot.c.id == m.c.lot_id))
+    then = [e.c.org_id == org, among(e.c.account_id), e.c.at <= now, lot.c.expires_at > now]
+    points = (m.c.remaining + m.c.pending).label("points")
+    return [select(*of_lot, points).select_from(moved).where(*then, lot.c.expires_day.is_not(None)), *came]
 
 
 def _expiring(statement: Statement, keys: Select[Any] | None) -> FromClause:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     FromClause,
+    ScalarSelect,
     Select,
     Table,
     and_,
@@ -301,7 +302,7 @@ def _fences(graph: Graph, heights: Mapping[str, int], wanted: Collection[str], p
         mentions = [part.name for part in parts if isinstance(part, ColumnClause) and part.table is None]
         named.update(mentions)
         names[node] = set(mentions)
-        if any(isinstance(part, Case) for part in parts):
+        if any(isinstance(part, Case | ScalarSelect) for part in parts):
             deciding.add(node)
     last = max(heights.values())
     found, open_ = {last}, set[str]()

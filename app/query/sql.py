@@ -117,6 +117,18 @@ class Least(FunctionElement[int]):
     inherit_cache = True
 
 
+class Given(FunctionElement[Any]):
+    """(value): by which a row is found, and never the other way round: SQLite would rather begin with all rows of an
+    organisation than with the one that leads to some of them."""
+
+    name = "given"
+    inherit_cache = True
+
+    def __init__(self, value: ColumnElement[Any]) -> None:
+        super().__init__(value)
+        self.type = value.type
+
+
 class Share(FunctionElement[int]):
     """(a, b, c, d, e): a * b * c / (d * e), rounded half away from zero, of numbers not below it. What passes 2^63 on
     the way is exact in PostgreSQL, and near in SQLite."""
@@ -178,6 +190,7 @@ for element, in_sqlite, in_postgresql in (
     (KeyHex, "{0}", "encode(uuid_send({0}), 'hex')"),
     (Greatest, "max({0}, {1})", "greatest({0}, {1})"),
     (Least, "min({0}, {1})", "least({0}, {1})"),
+    (Given, "+{0}", "{0}"),
     (Share, _SHARE_SQLITE, _SHARE_POSTGRESQL),
     (Found, "instr({0}, {1})", "strpos({0}, {1})"),
 ):

@@ -236,7 +236,7 @@ def phase(c: Any, p: Any) -> Iterable[Rung]:
             "phase.signing.committed",
             "committed",
             c.committed,
-            "Quote accepted or contract signed: {observed}.",
+            "Quote accepted, contract signed, or loyalty account open: {observed}.",
             Said(Flag(), c.committed),
         ),
     )

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import and_, case
+from sqlalchemy import and_, case, or_
 
+import app.loyalty.facts
 import app.touchpoints.facts  # noqa: F401 - what the rules below rest on
 from app.customers.measures import customers
 from app.query.fact import constant
@@ -98,9 +99,14 @@ def brand_activities_365(c: Any, p: Any) -> Any:
     return counted(c.latest("brand_activity", 6), p.today - CLOSE_DAYS)
 
 
-@measure(customers, Flag(), name="Committed", definition="Accepted a quote or signed a contract.")
+@measure(
+    customers,
+    Flag(),
+    name="Committed",
+    definition="Accepted a quote, signed a contract, or has an open loyalty account.",
+)
 def committed(c: Any, p: Any) -> Any:
-    return c.commitments > constant(0)
+    return or_(c.commitments > constant(0), c.memberships > constant(0))
 
 
 @measure(
