@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from bench.data import Shop
-from bench.questions import WRITES, answer, request, variables
+from bench.questions import WRITES, answer, asked_of, request, variables
 from bench.servers import Server
 
 
@@ -17,14 +17,15 @@ def same_values(servers: list[Server], questions: list[str], shop: Shop, sample:
     """How many answers were compared, server by server. Raises Differs with the first place where two part."""
     compared = 0
     for question in questions:
+        asked = asked_of(question, servers)
         for given in variables(question, shop)[:sample]:
             told = []
-            for server in servers:
+            for server in asked:
                 try:
                     told.append(answer(question, server.family, server.ask(request(question, server.family, given))))
                 except ValueError as error:
                     raise Differs(f"{server.name} does not answer {question} {given}: {error}") from None
-            for (one, its), (other, others) in pairwise(zip(servers, told, strict=True)):
+            for (one, its), (other, others) in pairwise(zip(asked, told, strict=True)):
                 if place := _where(its, others):
                     raise Differs(f"{question} {given}: {one.name} and {other.name} differ at {place}")
             compared += 1

@@ -1,4 +1,5 @@
 """The shop that is measured: N customers and three years of what happened with them, the same rows for every database.
+Their points are in bench/points.py.
 
 Each size has the same density: two or three purchases and three or four touchpoints a customer, skewed as in life,
 from none to dozens. Customers arrive evenly over the three years, some never buy, some fall silent: every stage is
@@ -14,7 +15,7 @@ from functools import cache
 from random import Random
 from uuid import UUID
 
-DATA_VERSION = 1
+DATA_VERSION = 2
 DAYS = 1095
 DAY_MS = 86_400_000
 ORG = UUID("01900000-0000-7000-8000-00000000a11a")
@@ -79,17 +80,17 @@ class Shop:
     _days: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._end = int(self.today.timestamp()) * 1000
-        self._begin = self._end - DAYS * DAY_MS
+        self.end = int(self.today.timestamp()) * 1000
+        self.begin = self.end - DAYS * DAY_MS
         self._org = ORG.hex
         self._events: dict[str, array[int]] = {}
 
     def created_ms(self, index: int) -> int:
         """When that customer was first known; evenly over the three years."""
-        return self._begin + (index * (DAYS * DAY_MS - 1)) // self.size
+        return self.begin + (index * (DAYS * DAY_MS - 1)) // self.size
 
     def customer_key(self, index: int) -> str:
-        return _key(self.created_ms(index), 1, index)
+        return row_key(self.created_ms(index), 1, index)
 
     def rows(self, table: str) -> Iterator[Row]:
         """Every row of one table, in the order of the ids."""
@@ -117,7 +118,7 @@ class Shop:
             city, region, country, language = _CITIES[int(len(_CITIES) * dice.random() ** 1.5)]
             birthday = -dice.randrange(0, 10_000) + 5_000 if dice.random() < 0.3 else None
             yield (
-                *(self._org, _key(ms, 1, index), 1, at, at, "COMPANY" if index % 12 == 0 else "PERSON"),
+                *(self._org, row_key(ms, 1, index), 1, at, at, "COMPANY" if index % 12 == 0 else "PERSON"),
                 *(name, name.casefold(), email, email, phone, birthday, _month_day(birthday)),
                 *(city, city.casefold(), region, region.casefold(), country, language, "{}", 0),
             )
@@ -139,7 +140,7 @@ class Shop:
                 at = self.instant(ms)
                 state = "GRANTED" if dice.random() < 0.85 else "WITHDRAWN"
                 key = self.customer_key(index)
-                yield (self._org, _key(ms, 2, index), key, "MARKETING", "EMAIL", state, at, at)
+                yield (self._org, row_key(ms, 2, index), key, "MARKETING", "EMAIL", state, at, at)
 
     def _touchpoints(self) -> Iterator[Row]:
         dice = Random(f"touchpoints {self.size}")
@@ -153,10 +154,10 @@ class Shop:
                 csat = 1 + int(5 * dice.random() ** 0.7)
                 if dice.random() < 0.5:
                     quality, price = dice.randrange(700_000, 1_400_000), dice.randrange(700_000, 1_400_000)
-            elif kind == "COMPLAINT" and dice.random() < 0.9 and ms < self._end - 9 * DAY_MS:
+            elif kind == "COMPLAINT" and dice.random() < 0.9 and ms < self.end - 9 * DAY_MS:
                 resolved, resolution = self.instant(ms + dice.randrange(1, 8 * DAY_MS)), "Settled"
             yield (
-                *(self._org, _key(ms, 3, number), self.customer_key(index), kind),
+                *(self._org, row_key(ms, 3, number), self.customer_key(index), kind),
                 *(_CHANNELS[dice.randrange(len(_CHANNELS))], "INBOUND" if dice.random() < 0.6 else "OUTBOUND"),
                 *(at, ms // DAY_MS, at, f"About {number}" if dice.random() < 0.7 else None),
                 *(sentiment, nps, csat, quality, price, resolved, resolution, "{}", "bench"),
@@ -170,7 +171,7 @@ class Shop:
             gross = 500 + int(60_000 * dice.random() ** 3)
             back = dice.random()
             refunded = 0 if back > 0.04 else gross if back < 0.015 else gross // 3
-            if ms > self._end - 4 * DAY_MS:
+            if ms > self.end - 4 * DAY_MS:
                 refunded = 0
             yield number, ms, self.customer_key(index), gross, refunded
 
@@ -178,7 +179,7 @@ class Shop:
         for number, ms, customer, gross, refunded in self._orders():
             at = self.instant(ms)
             yield (
-                *(self._org, _key(ms, 4, number), customer, at, ms // DAY_MS, at, _CHANNELS[number % 7]),
+                *(self._org, row_key(ms, 4, number), customer, at, ms // DAY_MS, at, _CHANNELS[number % 7]),
                 *(int(number % 5 == 0), "CNY", 2, gross, gross, 10**12, "IDENTITY", refunded, refunded, "bench"),
             )
 
@@ -187,7 +188,7 @@ class Shop:
             name = _GOODS[number % 6]
             sku, folded = f"T-{number % 6}", name.casefold()
             yield (
-                *(self._org, _key(ms, 4, number), 0, sku, sku.casefold(), name, folded, "Tea", "tea"),
+                *(self._org, row_key(ms, 4, number), 0, sku, sku.casefold(), name, folded, "Tea", "tea"),
                 *(1_000_000, gross, gross),
             )
 
@@ -196,7 +197,7 @@ class Shop:
             if refunded:
                 at = self.instant(ms + 3 * DAY_MS)
                 yield (
-                    *(self._org, _key(ms + 3 * DAY_MS, 5, number), _key(ms, 4, number)),
+                    *(self._org, row_key(ms + 3 * DAY_MS, 5, number), row_key(ms, 4, number)),
                     *(refunded, refunded, at, at, "Returned", "bench"),
                 )
 
@@ -208,7 +209,7 @@ class Shop:
 
     def _told(self, packed: int) -> tuple[int, int]:
         since, index = divmod(packed, 1 << 24)
-        return self._begin + since, index
+        return self.begin + since, index
 
     def _live(self) -> None:
         """Every customer's life: when they bought and when they were in touch."""
@@ -217,7 +218,7 @@ class Shop:
         orders: list[int] = []
         for index in range(self.size):
             born = self.created_ms(index)
-            left = self._end - born
+            left = self.end - born
             chance = dice.random
             alive = chance() < 0.4
             span = left if alive else int(left * chance() ** 1.5)
@@ -225,23 +226,23 @@ class Shop:
                 count = min(60, int(chance() ** -0.74))
                 first = min(int(chance() ** 2 * 20 * DAY_MS), left - 1)
                 room = max(1, span - first)
-                since = born - self._begin + first
+                since = born - self.begin + first
                 orders.append(since << 24 | index)
                 orders.extend((since + int(chance() * room)) << 24 | index for _ in range(count - 1))
                 if alive and count > 1:
                     recent = max(0, left - 1 - int(chance() * 150 * DAY_MS))
-                    orders[-1] = (born - self._begin + max(first, recent)) << 24 | index
+                    orders[-1] = (born - self.begin + max(first, recent)) << 24 | index
                 most = min(80, int(1.6 * chance() ** -0.7))
             else:
                 most = int(5 * chance() ** 1.3)
                 span = min(left, int(200 * DAY_MS * chance()) + 1)
-            touches.extend((born - self._begin + int(chance() * max(1, span - 1))) << 24 | index for _ in range(most))
+            touches.extend((born - self.begin + int(chance() * max(1, span - 1))) << 24 | index for _ in range(most))
         for table, moments in (("touchpoints", touches), ("purchases", orders)):
             moments.sort()
             self._events[table] = array("q", moments)
 
 
-def _key(ms: int, table: int, number: int) -> str:
+def row_key(ms: int, table: int, number: int) -> str:
     """A UUIDv7 of that instant, never the same for two rows."""
     return f"{ms:012x}7{number & 0xFFF:03x}8{table:x}{number:014x}"
 

@@ -20,7 +20,7 @@ from bench.servers import Server, serving
 
 COUNTED = 15
 LONGEST = 8  # seconds for one question, once it has been asked three times
-QUESTIONS = ("Q1", "Q2", "Q4", "Q5", "M1")
+QUESTIONS = ("Q1", "Q2", "Q4", "Q5", "M1", "M2", "M3")
 # At most so many ms at 1M customers; at most so many times what it was at 100k.
 WANTED = {("postgresql", "Q4"): 25, ("postgresql", "Q5"): 10, ("sqlite", "Q4"): 50, ("sqlite", "Q5"): 20}
 GROWTH = {"Q4": 2.0, "Q5": 2.0, "Q1": 1.3, "Q2": 1.3, "M1": 1.3}

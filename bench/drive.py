@@ -14,11 +14,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.questions import MARK, fresh, series
 from bench.servers import Server, cpu_seconds, tree
 
 WRK = shutil.which("wrk")
 _SCRIPT = """
-local requests, place = {}, 0
+local requests, series, number = {}, "", 0
+local mark = "@MARK@"
 function init(args)
   local file = io.open(args[1], "rb")
   local text = file:read("*a")
@@ -27,13 +29,19 @@ function init(args)
   while at <= #text do
     local stop = text:find("\\n", at, true)
     local size = tonumber(text:sub(at, stop - 1))
-    requests[#requests + 1] = text:sub(stop + 1, stop + size)
+    local one = text:sub(stop + 1, stop + size)
+    local from, to = one:find(mark, 1, true)
+    requests[#requests + 1] = from and {one:sub(1, from - 1), one:sub(to + 1)} or one
     at = stop + size + 1
   end
   math.randomseed(tonumber(args[2]))
+  series = args[3]
 end
 function request()
-  return requests[math.random(#requests)]
+  local one = requests[math.random(#requests)]
+  if type(one) == "string" then return one end
+  number = number + 1
+  return one[1] .. string.format("%s%014d", series, number) .. one[2]
 end
 function done(summary, latency)
   local e = summary.errors
@@ -79,11 +87,12 @@ class Load:
 
     def __init__(self, server: Server, question: str, raws: list[bytes]) -> None:
         self.server, self.question, self.raws = server, question, raws
+        self._marked = any(MARK.encode() in raw for raw in raws)
         self._folder = tempfile.TemporaryDirectory(prefix="guanxi-bench-")
         folder = Path(self._folder.name)
         self._file, self._script = folder / "requests", folder / "drive.lua"
         self._file.write_bytes(b"".join(b"%d\n%s" % (len(raw), raw) for raw in raws))
-        self._script.write_text(_SCRIPT)
+        self._script.write_text(_SCRIPT.replace("@MARK@", MARK))
 
     def window(self, clients: int, seconds: float, seed: int, database: int | None = None) -> Window:
         """Drive it for so long. `database`: the process of the database, whose CPU is told as well."""
@@ -100,7 +109,7 @@ class Load:
         # wrk knows whole seconds only.
         length = f"{max(1, round(seconds))}s"
         command = [WRK, "-t", "1", "-c", str(clients), "-d", length, "--timeout", "30s", "-s", str(self._script)]
-        command += [f"http://127.0.0.1:{self.server.port}/", "--", str(self._file), str(seed)]
+        command += [f"http://127.0.0.1:{self.server.port}/", "--", str(self._file), str(seed), series()]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = json.loads(done.stdout[done.stdout.index('{"requests"') :].splitlines()[0])
         return (found["requests"], found["us"] / 1e6, found["p50"] / 1000, found["p99"] / 1000, found["errors"])
@@ -116,7 +125,8 @@ class Load:
             dice = random.Random(f"{seed} {number}")
             reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
             while (now := time.perf_counter()) < ends:
-                writer.write(self.raws[dice.randrange(len(self.raws))])
+                raw = self.raws[dice.randrange(len(self.raws))]
+                writer.write(fresh(raw.decode()).encode() if self._marked else raw)
                 head = await reader.readuntil(b"\r\n\r\n")
                 await _body(reader, head.lower())
                 taken.append(time.perf_counter() - now)

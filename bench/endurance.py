@@ -10,7 +10,8 @@ from typing import Any
 from bench.drive import Load
 from bench.load import Loaded
 from bench.questions import answer, request, variables
-from bench.servers import Server, memory_mb, serving
+from bench.servers import Memory, Server, serving
+from bench.servers import memory as memory_of
 
 Say = Callable[[str], None]
 # Of 100 mixed requests; what is light is asked more often, as in life.
@@ -34,8 +35,8 @@ def light_under_heavy(loaded: Loaded, say: Say, seconds: float = 5) -> dict[str,
     return {"alone": asdict(alone), "under": asdict(under), "heavy": asdict(asked)}
 
 
-def memory(loaded: Loaded, say: Say, total: int = MIXED) -> list[tuple[int, float]]:
-    """Requests so far, and MB of the worker then: mixed questions at 16 clients."""
+def memory(loaded: Loaded, say: Say, total: int = MIXED) -> list[tuple[int, Memory]]:
+    """Requests so far, and the worker's memory then: mixed questions at 16 clients."""
     with serving(["guanxi"], loaded) as [server]:
         raws = []
         dice = Random("mix")
@@ -44,14 +45,14 @@ def memory(loaded: Loaded, say: Say, total: int = MIXED) -> list[tuple[int, floa
             asked = [request(question, server.family, dice.choice(given)) for _ in range(weight * 10)]
             raws += [each.raw(server.key) for each in asked]
         load = Load(server, "mix", raws)
-        seen = [(0, memory_mb(server.pid))]
-        say(f"  {0:>7,} requests: {seen[-1][1]:.0f} MB")
+        seen = [(0, memory_of(server.pid))]
+        say(f"  {0:>7,} requests: {seen[-1][1]}")
         while seen[-1][0] < total:
             window = load.window(16, 5, seed=len(seen))
-            seen.append((seen[-1][0] + max(1, window.requests), memory_mb(server.pid)))
+            seen.append((seen[-1][0] + max(1, window.requests), memory_of(server.pid)))
             if len(seen) % 4 == 2 or seen[-1][0] >= total:
-                say(f"  {seen[-1][0]:>7,} requests: {seen[-1][1]:.0f} MB")
-    say(json.dumps([(requests, round(size)) for requests, size in seen]))
+                say(f"  {seen[-1][0]:>7,} requests: {seen[-1][1]}")
+    say(json.dumps([(requests, round(size.resident), round(size.private)) for requests, size in seen]))
     return seen
 
 

@@ -59,7 +59,8 @@ class OnPostgres:
         given = [values[key] for key in self._names[name]]
         prepared = self._free.get_nowait() if not self._free.empty() else await self._free.get()
         try:
-            return await prepared[name].fetchval(*given)
+            answer: bytes | None = await prepared[name].fetchval(*given)
+            return answer
         finally:
             self._free.put_nowait(prepared)
 
@@ -73,6 +74,14 @@ class OnPostgres:
 
     async def record(self, values: Values) -> bytes | None:
         return await self.ask("M1", values)
+
+    async def move(self, name: str, values: Values) -> bytes | None:
+        """All or nothing; for a key that was used before, what was said then."""
+        try:
+            return await self.ask(name, values)
+        except asyncpg.UniqueViolationError:
+            kept: Any = await self.ask("kept", values)
+            return kept.encode() if kept else None
 
 
 class OnSqlite:
@@ -119,6 +128,31 @@ class OnSqlite:
         self._writing.execute("COMMIT")
         return orjson.dumps({"id": f"tou_{made}", "kind": values["kind"], "occurredAt": now})
 
+    async def move(self, name: str, values: Values) -> bytes | None:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._move, name, values)
+
+    def _move(self, name: str, values: Values) -> bytes | None:
+        """All or nothing; for a key that was used before, what was said then."""
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        given = {**values, "now": now, "entry": uuid_utils.compat.uuid7().hex}
+        self._writing.execute("BEGIN IMMEDIATE")
+        try:
+            changed = self._writing.execute(self._sql[f"{name}.account"], given).fetchall()
+            said = {"id": f"ent_{given['entry']}", "points": values["points"], "available": changed and changed[0][0]}
+            given["said"] = orjson.dumps(said).decode()
+            if changed:
+                self._writing.execute(self._sql[f"{name}.entry"], given)
+                self._writing.execute(self._sql[f"{name}.key"], given)
+        except sqlite3.IntegrityError:
+            self._writing.execute("ROLLBACK")
+            row = self._writing.execute(self._sql["kept"], values).fetchone()
+            return row[0].encode() if row else None
+        except BaseException:
+            self._writing.execute("ROLLBACK")
+            raise
+        self._writing.execute("COMMIT")
+        return given["said"].encode() if changed else None
+
 
 class Routes:
     """One method for each question."""
@@ -163,9 +197,27 @@ class Routes:
         given["hash"] = hashlib.sha256(content).hexdigest()
         return _answer(await self._base.record(given) or b"null")
 
+    async def earn(self, request: Request) -> Response:
+        return await self._move(request, "M2", "pointsEarn")
+
+    async def redeem(self, request: Request) -> Response:
+        return await self._move(request, "M3", "pointsRedeem")
+
+    async def _move(self, request: Request, name: str, field: str) -> Response:
+        given, body = await self._values(request), await request.body()
+        said = orjson.loads(body)
+        given |= {"points": said["points"], "reason": said.get("reason"), "once": said["key"], "field": field}
+        given["account"] = self._key(said["account"].removeprefix("acc_"))
+        given["hash"] = hashlib.sha256(body).hexdigest()
+        answer = await self._base.move(name, given)
+        if not answer:
+            raise HTTPException(409)
+        return _answer(answer)
+
     async def _values(self, request: Request) -> Values:
         org, key = await self._who(request)
-        return {"org": org, "key": key, "today": int(time.time() // 86400)}
+        now = time.time()
+        return {"org": org, "key": key, "today": int(now // 86400), "year": time.gmtime(now).tm_year}
 
     async def _who(self, request: Request) -> tuple[Any, Any]:
         """The organisation of the key, and the key's own id."""
@@ -203,6 +255,8 @@ def create_app(url: str) -> Starlette:
             Route("/top/{stage}", routes.top),
             Route("/stages", routes.stages),
             Route("/touchpoints", routes.touchpoint, methods=["POST"]),
+            Route("/points/earned", routes.earn, methods=["POST"]),
+            Route("/points/redeemed", routes.redeem, methods=["POST"]),
         ],
         lifespan=lifespan,
     )

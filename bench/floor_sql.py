@@ -8,6 +8,7 @@ import re
 
 POSTGRESQL, SQLITE = "postgresql", "sqlite"
 T = "CAST(:today AS bigint)"
+YEAR = "CAST(:year AS bigint)"
 NET = "(f.gross_minor - f.refunded_minor)"
 ENDED = (
     f"(c.terminated_day IS NOT NULL AND c.terminated_day <= {T}"
@@ -55,6 +56,43 @@ _PAGE = (
 )
 _TOP = f"FROM {_BOTH} WHERE c.org_id = :org AND f.org_id = :org AND {_LIVE} AND {{stage}}"
 
+# Of an account `a`: what it qualified for in a year, and the level that the better of this year and the last one
+# reaches. The programme keeps whom it has as long as it would take them, so that this is all there is to it.
+_QUALIFIED = (
+    "coalesce((SELECT e.qualified FROM points_entries e WHERE e.org_id = :org AND e.account_id = a.id"
+    " AND e.qualifying_year = {year} ORDER BY e.place DESC LIMIT 1), 0)"
+)
+_LEVEL = (
+    "(SELECT l.name FROM (SELECT {greatest}({this}, {last}) AS points) q JOIN loyalty_levels l"
+    " ON l.qualify_points <= q.points WHERE l.org_id = :org AND l.program_id = a.program_id AND l.version ="
+    " (SELECT p.version FROM loyalty_programs p WHERE p.org_id = :org AND p.id = a.program_id)"
+    " ORDER BY l.rank DESC LIMIT 1)"
+)
+_MEMBERSHIP = (
+    "FROM loyalty_accounts a WHERE a.org_id = :org AND a.customer_id = c.id ORDER BY a.opened_at, a.id LIMIT 1"
+)
+_BALANCES = "available, pending, reserved, debt, issued, redeemed, expired, reversed, adjusted, moved"
+_SPENT = (
+    "UPDATE loyalty_accounts AS a SET available = available - :points, redeemed = redeemed + :points,"
+    " entries = entries + 1, version = version + 1, last_at = {now}"
+    " WHERE a.org_id = :org AND a.id = :account AND a.closed_at IS NULL AND a.available >= :points"
+)
+_EARNED = (
+    "UPDATE loyalty_accounts AS a SET available = available + :points, issued = issued + :points,"
+    " entries = entries + 1, version = version + 1, last_at = {now}"
+    " WHERE a.org_id = :org AND a.id = :account AND a.closed_at IS NULL"
+)
+_ENTERED = (
+    "INSERT INTO points_entries (org_id, id, account_id, program_id, place, at, posted_at, effective_day, kind, debit,"
+    f" credit, points, incoming, reason, key_id, qualifying_year, qualified, {_BALANCES}) SELECT :org, {{id}}, a.id,"
+    f" a.program_id, a.entries, {{now}}, {{now}}, {T}, {{what}}, :points, {{no}}, :reason, :key, {{qualifies}},"
+    f" {_BALANCES} FROM {{account}} a"
+)
+_KEPT = (
+    "INSERT INTO idempotency_keys (org_id, field, key, fingerprint, result, created_at)"
+    " SELECT :org, {field}, :once, :hash, {result}, {now} {source}"
+)
+
 _SHIFTS = {
     "inbound": "CAST(:direction AS text) = 'INBOUND'",
     "dialogue": "CAST(:kind AS text) IN ('CALL', 'MEETING')",
@@ -76,9 +114,30 @@ _FOLDS = [
 ]
 
 
+# What a mutation is called, what it changes of the account, what it enters, and what qualifies.
+_MOVED = {
+    "M2": (
+        "pointsEarn",
+        _EARNED,
+        "'EARN', 'ISSUED', 'AVAILABLE'",
+        f"{YEAR}, :points + {_QUALIFIED.format(year=YEAR)}",
+    ),
+    "M3": ("pointsRedeem", _SPENT, "'REDEEM', 'AVAILABLE', 'REDEEMED'", "NULL, NULL"),
+}
+
+
+def level(dialect: str) -> str:
+    """Of an account `a`."""
+    this, last = _QUALIFIED.format(year=YEAR), _QUALIFIED.format(year=f"{YEAR} - 1")
+    return _LEVEL.format(greatest="greatest" if dialect == POSTGRESQL else "max", this=this, last=last)
+
+
 def statements(dialect: str) -> dict[str, str]:
     """Every statement by name. Q4 has one for each stage, like Q4.LOYAL."""
     made = dict((_postgresql if dialect == POSTGRESQL else _sqlite)())
+    made["kept"] = (
+        "SELECT result FROM idempotency_keys WHERE org_id = :org AND field = :field AND key = :once AND fingerprint = :hash"
+    )
     made["key"] = "SELECT org_id, secret_hash, scopes FROM api_keys WHERE id = :key AND revoked_at IS NULL"
     return made
 
@@ -107,10 +166,11 @@ def _postgresql() -> dict[str, str]:
         " ORDER BY t.occurred_at DESC, t.id DESC LIMIT 5"
     )
     score = f"CAST({SCORE} AS float8)"
+    account = f"(SELECT row_to_json(m) FROM (SELECT a.number, a.available{{level}} {_MEMBERSHIP}) m) AS account"
     made = {
-        "Q1": f"SELECT row_to_json(x) FROM (SELECT {card} FROM customers c WHERE c.org_id = :org AND c.id = :id) x",
+        "Q1": f"SELECT row_to_json(x) FROM (SELECT {card}, {account.format(level=f', {level(POSTGRESQL)} AS level')} FROM customers c WHERE c.org_id = :org AND c.id = :id) x",
         "Q2": f"SELECT coalesce(json_agg(x), '[]') FROM (SELECT {public('cus', 'c.id')} AS id, c.name, {STAGE} AS stage,"
-        f" {score} AS score, l.touchpoints FROM ({page}) c JOIN customer_facts f ON f.org_id = :org AND f.customer_id = c.id"
+        f" {score} AS score, {account.format(level='')}, l.touchpoints FROM ({page}) c JOIN customer_facts f ON f.org_id = :org AND f.customer_id = c.id"
         f" CROSS JOIN LATERAL (SELECT coalesce(json_agg(t), '[]') AS touchpoints FROM ({latest}) t) l"
         " ORDER BY c.created_at, c.id) x",
         "Q3": f"SELECT coalesce(json_agg(x), '[]') FROM ({_PAGE.format(columns=card, size=100)}) x",
@@ -133,25 +193,39 @@ def _postgresql() -> dict[str, str]:
             f"SELECT json_build_object('totalCount', (SELECT count(*) {top}),"
             f" 'nodes', (SELECT coalesce(json_agg(x), '[]') FROM ({rows}) x))"
         )
+    # All or nothing in one statement: a key that was used before breaks it, and its answer is read instead.
+    for name, (field, change, what, qualifies) in _MOVED.items():
+        entered = _ENTERED.format(
+            id="uuidv7()", now="now()", no="false", account="changed", what=what, qualifies=qualifies
+        )
+        kept = _KEPT.format(field=f"'{field}'", result="said.said", now="now()", source="FROM said")
+        made[name] = (
+            f"WITH changed AS ({change.format(now='now()')} RETURNING a.*), entered AS ({entered} RETURNING id, points, available),"
+            f" said AS (SELECT CAST(row_to_json(x) AS text) AS said FROM (SELECT {public('ent', 'id')} AS id, points, available FROM entered) x),"
+            f" kept AS ({kept}) SELECT CAST(said AS json) FROM said"
+        )
     return made
 
 
 def _sqlite() -> dict[str, str]:
     card = (
         "json_object('id', 'cus_' || c.id, 'name', c.name, 'email', c.email, 'phone', c.phone, 'city', c.city,"
-        " 'country', c.country, 'language', c.language, 'createdAt', c.created_at)"
+        " 'country', c.country, 'language', c.language, 'createdAt', c.created_at"
     )
     latest = (
         "SELECT json_group_array(json_object('id', 'tou_' || t.id, 'kind', t.kind, 'channel', t.channel,"
         " 'direction', t.direction, 'occurredAt', t.occurred_at)) FROM (SELECT * FROM touchpoints t WHERE t.org_id = :org"
         " AND t.customer_id = c.id AND t.retracted_at IS NULL ORDER BY t.occurred_at DESC, t.id DESC LIMIT 5) t"
     )
+    account = f"(SELECT json_object('number', a.number, 'available', a.available) {_MEMBERSHIP})"
+    leveled = account.replace("a.available)", f"a.available, 'level', {level(SQLITE)})")
+
     made = {
-        "Q1": f"SELECT {card} FROM customers c WHERE c.org_id = :org AND c.id = :id",
+        "Q1": f"SELECT {card}, 'account', json({leveled})) FROM customers c WHERE c.org_id = :org AND c.id = :id",
         "Q2": "SELECT json_group_array(json(j)) FROM (SELECT json_object('id', 'cus_' || c.id, 'name', c.name, 'stage',"
-        f" {STAGE}, 'score', {SCORE}, 'touchpoints', json(({latest}))) AS j FROM ({_PAGE.format(columns='c.*', size=50)}) c"
+        f" {STAGE}, 'score', {SCORE}, 'account', json({account}), 'touchpoints', json(({latest}))) AS j FROM ({_PAGE.format(columns='c.*', size=50)}) c"
         " JOIN customer_facts f ON f.org_id = :org AND f.customer_id = c.id ORDER BY c.created_at, c.id)",
-        "Q3": f"SELECT json_group_array(json(j)) FROM ({_PAGE.format(columns=card + ' AS j', size=100)})",
+        "Q3": f"SELECT json_group_array(json(j)) FROM ({_PAGE.format(columns=card + ') AS j', size=100)})",
         "Q5": "SELECT json_group_array(json_object('stage', stage, 'count', many, 'net', net)) FROM"
         f" (SELECT {STAGE} AS stage, count(*) AS many, sum({NET}) AS net FROM {_BOTH}"
         f" WHERE c.org_id = :org AND f.org_id = :org AND {_LIVE} GROUP BY 1)",
@@ -170,4 +244,11 @@ def _sqlite() -> dict[str, str]:
             f"SELECT json_object('totalCount', (SELECT count(*) {top}), 'nodes', json((SELECT json_group_array("
             f"json_object('id', 'cus_' || id, 'name', name, 'score', score)) FROM ({rows}))))"
         )
+    for name, (field, change, what, qualifies) in _MOVED.items():
+        mine = "(SELECT * FROM loyalty_accounts WHERE org_id = :org AND id = :account)"
+        made[f"{name}.account"] = f"{change.format(now=':now')} RETURNING available"
+        made[f"{name}.entry"] = _ENTERED.format(
+            id=":entry", now=":now", no="0", account=mine, what=what, qualifies=qualifies
+        )
+        made[f"{name}.key"] = _KEPT.format(field=f"'{field}'", result=":said", now=":now", source="")
     return made

@@ -29,6 +29,7 @@ from strawberry.asgi import GraphQL
 
 from app.customers.tables import Channel
 from app.customers.tables import Customer as CustomerRow
+from app.loyalty.tables import LoyaltyAccount as LoyaltyAccountRow
 from app.platform.access import ApiKey
 from app.platform.audit import AuditEntry
 from app.scores.lifecycle import LifecycleStage
@@ -78,6 +79,34 @@ class CustomerValue:
 
 
 @strawberry.type
+class PointsBalance:
+    available: int
+
+
+@strawberry.type
+class LoyaltyLevel:
+    name: str
+
+
+@strawberry.type
+class LoyaltyAccount:
+    row: strawberry.Private[LoyaltyAccountRow]
+    number: str
+    balance: PointsBalance
+
+    @strawberry.field
+    async def level(self, info: strawberry.Info) -> LoyaltyLevel | None:
+        loaders = info.context["loaders"]
+        points, levels = await loaders.qualified.load(self.row.id), await loaders.levels.load(self.row.program_id)
+        return next((LoyaltyLevel(name=level.name) for level in levels if points >= level.qualify_points), None)
+
+
+@strawberry.type
+class LoyaltyAccountConnection:
+    nodes: list[LoyaltyAccount]
+
+
+@strawberry.type
 class Customer:
     row: strawberry.Private[CustomerRow]
     id: strawberry.ID
@@ -96,6 +125,16 @@ class Customer:
     @strawberry.field
     async def value(self, info: strawberry.Info) -> CustomerValue:
         return CustomerValue(score=score_of(await info.context["loaders"].facts.load(self.row.id)))
+
+    @strawberry.field
+    async def loyalty_accounts(self, info: strawberry.Info, first: int = 20) -> LoyaltyAccountConnection:
+        rows = await info.context["loaders"].accounts.load(self.row.id)
+        return LoyaltyAccountConnection(
+            nodes=[
+                LoyaltyAccount(row=row, number=row.number, balance=PointsBalance(available=row.available))
+                for row in rows[:first]
+            ]
+        )
 
     @strawberry.field
     async def touchpoints(self, info: strawberry.Info, first: int = 20) -> TouchpointConnection:

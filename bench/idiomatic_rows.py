@@ -6,13 +6,14 @@ import uuid
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import case, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from strawberry.dataloader import DataLoader
 
 import app.tables  # noqa: F401 - the row of facts has all of its columns
 from app.customers.tables import Customer as CustomerRow
 from app.customers.tables import customer_facts
+from app.loyalty.tables import LoyaltyAccount, LoyaltyLevel, LoyaltyProgram, PointsEntry
 from app.platform.database import Base
 from app.scores.lifecycle import LifecycleStage
 from app.touchpoints.tables import Touchpoint as TouchpointRow
@@ -68,6 +69,9 @@ class Loaders:
     def __init__(self, sessions: async_sessionmaker[AsyncSession], org: uuid.UUID) -> None:
         self._sessions, self._org = sessions, org
         self.facts = DataLoader(load_fn=self._facts)
+        self.accounts = DataLoader(load_fn=self._accounts)
+        self.qualified = DataLoader(load_fn=self._qualified)
+        self.levels = DataLoader(load_fn=self._levels)
         self.touchpoints: dict[int, DataLoader[uuid.UUID, list[TouchpointRow]]] = {}
 
     async def _facts(self, keys: list[uuid.UUID]) -> list[FactsRow | None]:
@@ -75,6 +79,39 @@ class Loaders:
             mine = FactsRow.org_id == self._org, FactsRow.customer_id.in_(keys)
             found = {row.customer_id: row for row in await session.scalars(select(FactsRow).where(*mine))}
         return [found.get(key) for key in keys]
+
+    async def _accounts(self, keys: list[uuid.UUID]) -> list[list[LoyaltyAccount]]:
+        """Those of each customer, oldest first."""
+        a = LoyaltyAccount
+        rows = select(a).where(a.org_id == self._org, a.customer_id.in_(keys)).order_by(a.opened_at, a.id)
+        found = defaultdict(list)
+        async with self._sessions() as session:
+            for row in await session.scalars(rows):
+                found[row.customer_id].append(row)
+        return [found[key] for key in keys]
+
+    async def _qualified(self, keys: list[uuid.UUID]) -> list[int]:
+        """What each account qualified for, in this year or the last one, whichever is more."""
+        e, year = PointsEntry, time.gmtime().tm_year
+        signed = case((e.kind == "EARN", e.points), else_=-e.points)
+        mine = e.org_id == self._org, e.account_id.in_(keys), e.qualifying_year.in_([year, year - 1])
+        rows = select(e.account_id, func.sum(signed)).where(*mine).group_by(e.account_id, e.qualifying_year)
+        found: dict[uuid.UUID, int] = {}
+        async with self._sessions() as session:
+            for key, points in await session.execute(rows):
+                found[key] = max(int(points), found.get(key, 0))
+        return [found.get(key, 0) for key in keys]
+
+    async def _levels(self, programs: list[uuid.UUID]) -> list[list[LoyaltyLevel]]:
+        """Those of each programme, highest first."""
+        v, p = LoyaltyLevel, LoyaltyProgram
+        both = (p.org_id == v.org_id) & (p.id == v.program_id) & (p.version == v.version)
+        rows = select(v).join(p, both).where(v.org_id == self._org, v.program_id.in_(programs)).order_by(v.rank.desc())
+        found = defaultdict(list)
+        async with self._sessions() as session:
+            for row in await session.scalars(rows):
+                found[row.program_id].append(row)
+        return [found[key] for key in programs]
 
     def latest(self, first: int) -> "DataLoader[uuid.UUID, list[TouchpointRow]]":
         """The last so many of each customer."""

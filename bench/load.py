@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -25,10 +25,12 @@ from app.platform.access import Organization, create_key, organization
 from app.platform.database import connect
 from app.platform.work import Work, operator, transaction
 from app.scores.actions import first_policy
-from bench.data import COLUMNS, DATA_VERSION, ORG, Row, Shop
+from bench import data, points
+from bench.data import DATA_VERSION, ORG, Row, Shop
 from bench.place import ROOT, Postgres, cache_folder
 
 Say = Callable[[str], None]
+TABLES = {**data.COLUMNS, **points.COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _organise(url: str, today: datetime) -> str:
 
 def _copy(url: str, shop: Shop, say: Say) -> None:
     """PostgreSQL: COPY into bare tables; the constraints stay, their checks rest meanwhile."""
-    tables = ", ".join(f"'{table}'" for table in COLUMNS)
+    tables = ", ".join(f"'{table}'" for table in TABLES)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET synchronous_commit = off")
@@ -176,16 +178,23 @@ def _copy(url: str, shop: Shop, say: Say) -> None:
         ).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
-        for table, columns in COLUMNS.items():
-            began, rows = time.perf_counter(), shop.rows(table)
+        began = time.perf_counter()
+        for table, columns, rows in _tables(shop):
             with connection.cursor().copy(f"COPY {table} ({columns.replace(' ', ', ')}) FROM STDIN") as copy:
                 while lines := "".join(map(_line, islice(rows, 5000))):
                     copy.write(lines)
             say(f"  {table}: {time.perf_counter() - began:.0f} s")
-        began = time.perf_counter()
+            began = time.perf_counter()
         for _, definition in indexes:
             connection.execute(definition)
         say(f"  {len(indexes)} indexes: {time.perf_counter() - began:.0f} s")
+
+
+def _tables(shop: Shop) -> Iterator[tuple[str, str, Iterator[Row]]]:
+    """Every table that is filled, with its columns and its rows; the books are made up when it is their turn."""
+    yield from ((table, columns, shop.rows(table)) for table, columns in data.COLUMNS.items())
+    books = points.Points(shop)
+    yield from ((table, columns, books.rows(table)) for table, columns in points.COLUMNS.items())
 
 
 def _line(row: Row) -> str:
@@ -197,21 +206,22 @@ def _insert(url: str, shop: Shop, say: Say) -> None:
     connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     for pragma in ("foreign_keys = OFF", "synchronous = OFF", "cache_size = -524288", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
-    marks = ", ".join("?" for _ in COLUMNS)
+    marks = ", ".join("?" for _ in TABLES)
     indexes = connection.execute(
         f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ({marks})",
-        list(COLUMNS),
+        list(TABLES),
     ).fetchall()
     for name, _ in indexes:
         connection.execute(f'DROP INDEX "{name}"')
-    for table, columns in COLUMNS.items():
-        began, names = time.perf_counter(), columns.split()
+    began = time.perf_counter()
+    for table, columns, rows in _tables(shop):
+        names = columns.split()
         connection.execute("BEGIN")
         values = ", ".join("?" for _ in names)
-        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", shop.rows(table))
+        connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", rows)
         connection.execute("COMMIT")
         say(f"  {table}: {time.perf_counter() - began:.0f} s")
-    began = time.perf_counter()
+        began = time.perf_counter()
     for _, definition in indexes:
         connection.execute(definition)
     say(f"  {len(indexes)} indexes: {time.perf_counter() - began:.0f} s")

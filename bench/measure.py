@@ -13,7 +13,7 @@ from bench import restore
 from bench.compare import same_values
 from bench.drive import Load, Window
 from bench.load import Loaded
-from bench.questions import WRITES, answer, request, variables
+from bench.questions import WRITES, answer, asked_of, request, variables
 from bench.servers import Server, serving
 
 Say = Callable[[str], None]
@@ -76,7 +76,7 @@ def run(loaded: Loaded, plan: Plan, database: int | None, say: Say) -> list[Wind
 def _question(
     loaded: Loaded, question: str, servers: list[Server], plan: Plan, database: int | None, say: Say
 ) -> list[Window]:
-    asked = variables(question, loaded.shop)
+    asked, servers = variables(question, loaded.shop), asked_of(question, servers)
     loads = {}
     for server in servers:
         requests = [request(question, server.family, given) for given in asked]

@@ -12,10 +12,11 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from bench.floor_sql import NET, SCORE, STAGE, T, numbered, statements
+from bench.floor_sql import NET, SCORE, STAGE, YEAR, T, level, numbered, statements
 from bench.place import ROOT, cache_folder
 
 TODAY = "CAST((SELECT (now() AT TIME ZONE 'UTC')::date - DATE '1970-01-01') AS bigint)"
+THIS_YEAR = "CAST(extract(year FROM now() AT TIME ZONE 'UTC') AS bigint)"
 _BOTH = "customers c JOIN customer_facts f ON f.org_id = c.org_id AND f.customer_id = c.id WHERE c.archived_at IS NULL"
 
 
@@ -68,6 +69,7 @@ def _sql() -> str:
     record = record[: record.index(" SELECT row_to_json")].replace(T, TODAY) + " SELECT made.* FROM made"
     for name in ("org", "customer", "kind", "channel", "direction", "subject", "hash", "key"):
         record = record.replace(f":{name}", f"record_touchpoint.given_{name}")
+    leveled = level("postgresql").replace(":org", "a.org_id").replace(YEAR, THIS_YEAR)
     return f"""
     BEGIN;
     CREATE OR REPLACE VIEW bench_standings AS
@@ -85,6 +87,10 @@ def _sql() -> str:
       LANGUAGE sql STABLE AS $$
         SELECT * FROM customers c WHERE c.org_id = given_org AND c.created_at >= since AND c.archived_at IS NULL
         ORDER BY c.created_at, c.id $$;
+    CREATE OR REPLACE FUNCTION loyalty_accounts_level(a loyalty_accounts) RETURNS text
+      LANGUAGE sql STABLE AS $$ SELECT {leveled} $$;
+    COMMENT ON COLUMN loyalty_accounts.opened_at IS '@behavior +attribute:orderBy';
+    COMMENT ON COLUMN loyalty_accounts.id IS '@behavior +attribute:orderBy';
     DROP FUNCTION IF EXISTS bench_sums(uuid);
     CREATE FUNCTION bench_sums(given_org uuid) RETURNS TABLE (stage text, count bigint, net bigint)
       LANGUAGE sql STABLE AS $$

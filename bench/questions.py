@@ -7,30 +7,46 @@ An answer of any family is brought to one form, so that all can be held against 
 
 import json
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from bench.data import ORG, Shop
+from bench.points import LONG, member_key
 
 HERE = Path(__file__).parent / "questions"
 STAGES = ("NEW", "ACTIVE", "LOYAL", "CHURNED")
 TITLES = {
-    "Q1": "a customer by id, 8 scalars",
-    "Q2": "50 customers, each with stage, score and the last 5 touchpoints",
+    "Q1": "a customer by id, 8 scalars, with the loyalty account: number, balance and level",
+    "Q2": "50 customers, each with loyalty account, stage, score and the last 5 touchpoints",
     "Q3": "1000 customers x 8 scalars, as ten pages of 100",
     "Q4": "the top 50 by score of one stage, with totalCount",
     "Q5": "count and net by stage, over everyone",
     "M1": "record a touchpoint",
+    "M2": "earn points, each time with another idempotency key",
+    "M3": "redeem a point, each time with another idempotency key",
 }
-WRITES = frozenset({"M1"})
-VARIETY = {"Q1": 5000, "Q2": 500, "Q3": 100, "Q4": 4, "Q5": 1, "M1": 5000, "H1": 1}
+WRITES = frozenset({"M1", "M2", "M3"})
+VARIETY = {"Q1": 5000, "Q2": 500, "Q3": 100, "Q4": 4, "Q5": 1, "M1": 5000, "M2": 5000, "M3": 5000, "H1": 1}
+# Whom a question is asked of, where not of everybody: books as Guanxi keeps them nobody else has.
+ASKED_OF = {"M2": ("guanxi", "floor"), "M3": ("guanxi", "floor")}
+# Stands in a request for an idempotency key, another one each time: a series and a number, of the same length.
+MARK = "bench-key-00000000000000000000000"
 
 Variables = dict[str, Any]
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -71,9 +87,28 @@ def variables(name: str, shop: Shop) -> list[Variables]:
             made.append({"stage": STAGES[number]})
         elif name in ("Q5", "H1"):
             made.append({})
-        else:
+        elif name == "M1":
             made.append({"customer": customer(), "subject": f"bench {number}"})
+        else:
+            # The books of the first few are long: they are asked of by themselves (bench/history.py).
+            account = "acc_" + member_key(shop, dice.randrange(len(LONG), shop.size))
+            made.append({"account": account, "points": 1, "key": MARK})
     return made
+
+
+def series() -> str:
+    """What the keys of one window begin with; the number is of 14 digits."""
+    return f"bench-{secrets.token_hex(6)}-"
+
+
+def fresh(text: str) -> str:
+    """With a key of its own, if it asks for one."""
+    return text.replace(MARK, f"{series()}{0:014d}") if MARK in text else text
+
+
+def asked_of(name: str, servers: Sequence[Named]) -> list[Named]:
+    """Those of the servers that this question is asked of."""
+    return [server for server in servers if server.name in ASKED_OF.get(name, (server.name,))]
 
 
 def document(name: str, family: str) -> str:
@@ -100,6 +135,8 @@ _ROUTES: dict[str, Callable[[Variables], Request]] = {
     "M1": lambda given: Request(
         "POST", "/touchpoints", json.dumps({"kind": "MESSAGE", "channel": "EMAIL", "direction": "INBOUND", **given})
     ),
+    "M2": lambda given: Request("POST", "/points/earned", json.dumps({**given, "reason": "A visit"})),
+    "M3": lambda given: Request("POST", "/points/redeemed", json.dumps(given)),
 }
 
 
@@ -128,6 +165,19 @@ def _page(row: Any) -> Any:
     for fold in ("lifecycle", "value", "standing"):
         flat.update(flat.pop(fold, {}))
     flat["touchpoints"] = _rows(flat["touchpoints"])
+    return _member(flat)
+
+
+def _member(row: Any) -> Any:
+    """With its first loyalty account, without its folds."""
+    flat = dict(row)
+    if "loyaltyAccounts" in flat:
+        [flat["account"]] = [dict(node) for node in _rows(flat.pop("loyaltyAccounts"))]
+    account = flat["account"]
+    account.update(account.pop("balance", {}))
+    account["available"] = int(account["available"])
+    if isinstance(account.get("level"), dict):
+        account["level"] = account["level"]["name"]
     return flat
 
 
@@ -163,13 +213,26 @@ def _recorded(body: Any, family: str) -> Any:
     return {"kind": payload["touchpoint"]["kind"]}
 
 
+def _moved(body: Any, family: str) -> Any:
+    """How many points; what is there then depends on who came first."""
+    if family == "rest":
+        return {"points": body["points"], "told": isinstance(body["available"], int)}
+    [payload] = body.values()
+    if payload["userErrors"]:
+        raise ValueError(f"points: {payload['userErrors']}")
+    [moved] = payload.get("entries") or [payload["redemption"]]
+    return {"points": moved["points"], "told": isinstance(payload["account"]["balance"]["available"], int)}
+
+
 _SHAPES: dict[str, Callable[[Any, str], Any]] = {
-    "Q1": lambda body, family: body if family == "rest" else body["customer"],
+    "Q1": lambda body, family: _member(body if family == "rest" else body["customer"]),
     "Q2": lambda body, family: [_page(row) for row in _rows(body if family == "rest" else body["customers"])],
     "Q3": lambda body, family: [_rows(page) for page in (body if family == "rest" else body.values())],
     "Q4": _top,
     "Q5": _groups,
     "M1": _recorded,
+    "M2": _moved,
+    "M3": _moved,
     "H1": lambda body, _: body["customerGroups"],
 }
 

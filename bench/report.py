@@ -28,12 +28,13 @@ WANTED = {
     ("Q2", "floor"): 0.7,
     ("Q3", "floor"): 0.8,
     ("M1", "floor"): 0.7,
+    ("M3", "floor"): 0.7,
     ("Q1", "mercurius"): 1.2,
     ("Q2", "mercurius"): 2.0,
     ("Q3", "mercurius"): 3.0,
     ("M1", "mercurius"): 1.0,
 }
-WANTED_SQLITE = {("Q1", "floor"): 0.8, ("M1", "floor"): 0.7}
+WANTED_SQLITE = {("Q1", "floor"): 0.8, ("M1", "floor"): 0.7, ("M3", "floor"): 0.7}
 GROWTH_TITLE = "Database time of one request, by number of customers"
 Table = tuple[list[str], list[list[str]]]
 
@@ -145,6 +146,11 @@ def document(run: dict[str, Any], sections: Iterable[tuple[str, str]]) -> str:
         "",
         "Q3 is ten pages of 100 for everybody, one statement a page, since pages of the API end at 100. Guanxi works",
         "with all of its security; the others know the organisation and check the key, or not even that.",
+        "",
+        "The level in Q1 is replayed by Guanxi under the terms in force, whatever they are; the others take the better",
+        "of two years, which the terms of this programme allow. M2 and M3 are asked of Guanxi and of (d) alone: there",
+        "in one transaction the balance is changed if it suffices, an entry is made, the key is kept with the answer.",
+        "Guanxi also keeps lots, their moves, redemptions and the trail.",
     ]
     for title, text in sections:
         lines += ["", f"## {title}", "", text]

@@ -16,10 +16,9 @@ from typing import Any
 from bench import peers
 from bench.load import Loaded
 from bench.place import ROOT, cache_folder
-from bench.questions import Request
+from bench.questions import Request, fresh
 
 TICK = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 TITLES = {
     "guanxi": "Guanxi, one process",
     "floor": "(d) hand-written Starlette route, hand-written SQL",
@@ -51,7 +50,7 @@ class Server:
             headers = {"authorization": f"Bearer {self.key}"}
             if request.body:
                 headers["content-type"] = "application/json"
-            connection.request(request.method, request.path, request.body.encode() or None, headers)
+            connection.request(request.method, request.path, fresh(request.body).encode() or None, headers)
             answer = connection.getresponse()
             body = answer.read()
         finally:
@@ -154,10 +153,25 @@ def cpu_seconds(pids: list[int]) -> float:
     return total / TICK
 
 
-def memory_mb(pid: int) -> float:
-    """What of it is in memory, with all below it."""
-    pages = 0
+@dataclass(frozen=True)
+class Memory:
+    """Of a process and all below it, in MB: what is in memory, and what of that is its own alone. The rest are pages
+    of files, as of a database that SQLite has mapped, which the system has anyway and takes back when it needs to."""
+
+    resident: float
+    private: float
+
+    def __str__(self) -> str:
+        return f"{self.resident:.0f} MB, of which private {self.private:.0f} MB"
+
+
+def memory(pid: int) -> Memory:
+    """As the kernel tells it now."""
+    kilobytes = {"VmRSS": 0, "RssAnon": 0}
     for each in tree(pid):
         with contextlib.suppress(OSError):
-            pages += int(Path(f"/proc/{each}/statm").read_text().split()[1])
-    return pages * PAGE / 1e6
+            for line in Path(f"/proc/{each}/status").read_text().splitlines():
+                name, _, rest = line.partition(":")
+                if name in kilobytes:
+                    kilobytes[name] += int(rest.split()[0])
+    return Memory(*(found * 1024 / 1e6 for found in kilobytes.values()))

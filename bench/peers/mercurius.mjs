@@ -34,9 +34,14 @@ const schema = `
   type TouchpointConnection { nodes: [Touchpoint!]! }
   type Lifecycle { stage: LifecycleStage! }
   type CustomerValue { score: Float }
+  type PointsBalance { available: Float! }
+  type LoyaltyLevel { name: String! }
+  type LoyaltyAccount { number: String!, balance: PointsBalance!, level: LoyaltyLevel }
+  type LoyaltyAccountConnection { nodes: [LoyaltyAccount!]! }
   type Customer {
     id: ID!, name: String!, email: String, phone: String, city: String, country: String, language: String
     createdAt: DateTime!, lifecycle: Lifecycle!, value: CustomerValue!
+    loyaltyAccounts(first: Int = 20): LoyaltyAccountConnection!
     touchpoints(first: Int = 20): TouchpointConnection!
   }
   type CustomerConnection { totalCount: Int!, nodes: [Customer!]! }
@@ -128,11 +133,35 @@ const standings = async (queries, { org }) => {
   return ids.map((id) => found.get(id));
 };
 const loaders = {
+  LoyaltyAccount: {
+    level: async (queries, { org }) => {
+      const text =
+        "SELECT a.id, loyalty_accounts_level(a) AS name FROM loyalty_accounts a WHERE org_id = $1 AND id = ANY($2::uuid[])";
+      const found = await named("levels", text, [org, queries.map(({ obj }) => obj.id)]);
+      const names = new Map(found.rows.map((row) => [row.id, row]));
+      return queries.map(({ obj }) => names.get(obj.id));
+    },
+  },
   Customer: {
     lifecycle: async (queries, context) => await standings(queries, context),
     // A row that was chosen by its score has it already.
     value: async (queries, context) =>
       queries.every(({ obj }) => obj.value) ? queries.map(({ obj }) => obj.value) : await standings(queries, context),
+    loyaltyAccounts: async (queries, { org }) => {
+      const found = await named(
+        "accounts",
+        `SELECT a.customer_id, a.id, a.number, a.available
+         FROM unnest($2::uuid[]) AS one (id) CROSS JOIN LATERAL (
+           SELECT * FROM loyalty_accounts a WHERE a.org_id = $1 AND a.customer_id = one.id
+           ORDER BY a.opened_at, a.id LIMIT $3) a`,
+        [org, queries.map(({ obj }) => obj.id), queries[0].params.first],
+      );
+      const rows = Map.groupBy(
+        found.rows.map(({ available, ...row }) => ({ ...row, balance: { available } })),
+        (row) => row.customer_id,
+      );
+      return queries.map(({ obj }) => ({ nodes: rows.get(obj.id) ?? [] }));
+    },
     touchpoints: async (queries, { org }) => {
       const found = await named(
         "latest",
