@@ -16,6 +16,7 @@ from typing import Any
 from bench import endurance, plot, report
 from bench.database_time import Cost, costs
 from bench.drive import generator
+from bench.history import history
 from bench.load import Loaded, load
 from bench.measure import Plan, as_json, cells, run
 from bench.place import ROOT, Postgres, cache_folder, start_postgres
@@ -36,13 +37,16 @@ def main() -> None:
         for size in options.sizes
         for dialect in options.databases
     ]
-    for base in bases if options.light_under_heavy or options.memory else ():
+    alone = options.light_under_heavy or options.memory or options.history
+    for base in bases if alone else ():
         say(_title(base))
         if options.light_under_heavy:
             endurance.light_under_heavy(base, say)
         if options.memory:
             endurance.memory(base, say)
-    if not (options.load or options.light_under_heavy or options.memory):
+        if options.history:
+            say(report.plain(report.history_table(history(base))))
+    if not (options.load or alone):
         _measure(options, bases, postgres)
 
 
@@ -56,7 +60,7 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
         "machine": report.machine(_version(postgres)),
         "runs": [],
     }
-    sections, spent = [], _Spent()
+    sections, spent, long = [], _Spent(), []
     for base in bases:
         on = postgres if base.dialect == "postgresql" else None
         say(_title(base))
@@ -72,9 +76,14 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
             say("")
         names = [name for name in ("guanxi", "floor") if name in options.servers]
         spent.add(costs(base, names, options.questions, on, say))
+        long += history(base)
     table = report.cost_table(spent.costs)
     say("\n" + report.plain(table))
     sections.insert(0, (report.GROWTH_TITLE, f"![Growth](growth.svg)\n\n{report.markdown(table)}"))
+    table = report.history_table(long)
+    say("\n" + report.plain(table))
+    sections.insert(1, (report.HISTORY_TITLE, report.markdown(table)))
+    told["history"] = [asdict(taken) for taken in long]
     told["database_time"] = [asdict(cost) for cost in spent.costs]
     file = _results() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     file.write_text(json.dumps(told, indent=1))
@@ -141,6 +150,7 @@ def _options() -> argparse.Namespace:
     add("load", "load the databases, and no more", action="store_true")
     add("light-under-heavy", "only the p99 of Q1 beside 16 clients who ask H1", action="store_true")
     add("memory", "only the worker's memory over 100,000 mixed requests", action="store_true")
+    add("history", "only how long requests take of accounts with short and long books", action="store_true")
     add("unchecked", "do not compare the answers first", action="store_true")
     add("dry", "leave docs/ as it is", action="store_true")
     return parser.parse_args()

@@ -234,6 +234,7 @@ _SHAPES: dict[str, Callable[[Any, str], Any]] = {
     "M2": _moved,
     "M3": _moved,
     "H1": lambda body, _: body["customerGroups"],
+    **dict.fromkeys(("B1", "B2", "B3"), lambda body, _: body["loyaltyAccount"]),
 }
 
 _KEY = re.compile(r"(?:[a-z]{3}_)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")

@@ -13,7 +13,9 @@ from bench.data import DAYS
 from bench.database_time import GROWTH, Cost
 from bench.database_time import WANTED as COST_WANTED
 from bench.drive import generator
+from bench.history import ASKED, Taken
 from bench.measure import Cell, ratios
+from bench.points import LONG
 from bench.questions import TITLES
 from bench.servers import TITLES as SERVERS
 
@@ -36,6 +38,7 @@ WANTED = {
 }
 WANTED_SQLITE = {("Q1", "floor"): 0.8, ("M1", "floor"): 0.7, ("M3", "floor"): 0.7}
 GROWTH_TITLE = "Database time of one request, by number of customers"
+HISTORY_TITLE = "Time of one request, by the length of an account's history"
 Table = tuple[list[str], list[list[str]]]
 
 
@@ -100,6 +103,20 @@ def cost_table(found: Sequence[Cost]) -> Table:
         rows.append([*row, grown, bound if server == "guanxi" else ""])
     head = ["database", "question", "server", *(f"{size_name(size)} ms" for size in sizes), "100k to 1M", "at most"]
     return head, rows
+
+
+def history_table(found: Sequence[Taken]) -> Table:
+    """One client, by the entries of the account that is asked of."""
+    rows = [
+        [
+            *(NAMES[taken.dialect], size_name(taken.size), ASKED[taken.question]),
+            *(f"{ms:.2f}" for ms in taken.ms),
+            f"{taken.ms[-1] / taken.ms[0]:.2f}x",
+        ]
+        for taken in found
+    ]
+    longest = f"{LONG[-1]:,} to {LONG[0]}"
+    return ["database", "customers", "", *(f"{many:,} entries, ms" for many in LONG), longest], rows
 
 
 def plain(table: Table) -> str:
