@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 
 from app.loyalty import rules
 from app.loyalty.books import Books, account_id, public
-from app.loyalty.ledger import Book, Source
+from app.loyalty.ledger import Book
 from app.loyalty.lookup import at, named, opened, reason_of, row_of
+from app.loyalty.lots import Source
 from app.loyalty.members import close_account, open_account
 from app.loyalty.reservations import capture_reservation, reserve_points, void_reservation
 from app.loyalty.tables import EntryKind as Kind
@@ -33,7 +34,8 @@ def earn_points(work: Work, given: rules.Earn) -> Result:
     days = rules.clean_days(problems, book.today, given.get("active_on"), given.get("expires_on"), book.terms)
     problems.stop()
     year = day_of(min(days[0], book.today)).year if given.get("active_on") else day_of(book.today).year
-    book.receive(Kind.EARN, Account.ISSUED, points, days, reason=reason, year=year)
+    with at("points"):
+        book.receive(Kind.EARN, Account.ISSUED, points, days, reason=reason, year=year)
     return _posted(books, "points.earned", book)
 
 
@@ -47,10 +49,10 @@ def adjust_points(work: Work, given: rules.Adjust) -> Result:
     if points < 0 and given.get("expires_on") is not None:
         problems.add(Code.INVALID, "Only points that are added expire.", "expires_on")
     problems.stop()
-    if points > 0:
-        book.receive(Kind.ADJUST, Account.ADJUSTMENTS, points, (book.today, expires), reason=reason)
-    else:
-        with at("points"):
+    with at("points"):
+        if points > 0:
+            book.receive(Kind.ADJUST, Account.ADJUSTMENTS, points, (book.today, expires), reason=reason)
+        else:
             book.spend(Kind.ADJUST, Account.ADJUSTMENTS, -points, reason=reason)
     return _posted(books, "points.adjusted", book)
 
@@ -134,10 +136,15 @@ def transfer_points(work: Work, given: rules.Transfer) -> Result:
             problems.add(Code.INVALID, "These accounts are of different programmes.", "to")
     problems.stop()
     giver, taker = ends["from"], ends["to"]
+    # One instant for both halves: at none are the points in neither book, or in both.
+    now = max(giver.now, taker.now)
+    for book in (giver, taker):
+        book.now = now
+        book.catch_up()
     with at("points"):
         taken = giver.take(points)
-    giver.post(Kind.TRANSFER, Account.AVAILABLE, Account.AVAILABLE, taken, reason=reason, other=taker.id)
-    taker.receive_transfer(taken, reason=reason, other=giver.id)
+        giver.post(Kind.TRANSFER, Account.AVAILABLE, Account.AVAILABLE, taken, reason=reason, other=taker.id)
+        taker.receive_transfer(taken, reason=reason, other=giver.id)
     entries = [entry["id"] for book in (giver, taker) for entry in book.commanded]
     books.write()
     work.announce("points.transferred", account_id(giver.id), account_id(taker.id))

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import Table, and_, func, or_, select, update
 
 from app.customers.lookup import chunks
-from app.loyalty.ledger import BALANCES, Book, Held, Lot
+from app.loyalty.ledger import BALANCES, Book
 from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS
+from app.loyalty.lots import Held, Lot
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
     NEVER,

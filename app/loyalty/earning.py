@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 
 from app.loyalty.books import Books
-from app.loyalty.ledger import Book, Source
+from app.loyalty.ledger import Book
+from app.loyalty.lots import Source
 from app.loyalty.rules import multiplier_e6, points_for, still_to_claw
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account

@@ -20,6 +20,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.loyalty.lots import Held, Lot, Source, Taken, first
 from app.loyalty.rules import Level, Terms, level_on
 from app.loyalty.tables import NEVER, ReservationStatus
 from app.loyalty.tables import EntryKind as Kind
@@ -43,53 +44,6 @@ _ADDED_TO = {
     Account.ADJUSTMENTS: ("adjusted", -1),
 }
 BALANCES = (*(column for column, _ in _ADDED_TO.values()), "moved")
-
-
-@dataclass(eq=False)
-class Lot:
-    """Points that came together. Made here, or read; `changed` since."""
-
-    id: UUID
-    account_id: UUID
-    points: int
-    active_day: int
-    active_at: datetime
-    expires_day: int | None
-    expires_at: datetime
-    earned_at: datetime
-    terms_version: int
-    purchase_id: UUID | None
-    pending: int = 0
-    remaining: int = 0
-    reserved: int = 0
-    is_new: bool = False
-    changed: bool = False
-
-    @property
-    def order(self) -> tuple[datetime, datetime, UUID]:
-        """Soonest expiry first, then oldest."""
-        return self.expires_at, self.earned_at, self.id
-
-
-Taken = Sequence[tuple[Lot, int]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What an entry belongs to."""
-
-    prefix: str
-    key: UUID
-
-
-@dataclass
-class Held:
-    """A reservation that is open, and what it holds of which lots."""
-
-    id: UUID
-    points: int
-    expires_at: datetime
-    taken: Taken
 
 
 class Rows(Protocol):
@@ -190,7 +144,7 @@ class Book:
         """What is available pays what is owed."""
         owed = min(self.row["debt"], self.row["available"])
         if owed:
-            taken = _first([lot for lot in self.rows.spendable(self, owed) if lot.expires_at > at], owed)
+            taken = first([lot for lot in self.rows.spendable(self, owed) if lot.expires_at > at], owed)
             if taken:
                 self.post(Kind.SETTLE_DEBT, Account.AVAILABLE, Account.DEBT, taken, at=at)
 
@@ -208,6 +162,7 @@ class Book:
         **more: Any,
     ) -> Lot:
         """A new lot: pending until its first day, gone at once when its last one is past."""
+        self._make_room(points)
         active, expires = days
         lot = self._lot(points, active, expires, earned_at or self.now, purchase_id)
         waits = lot.active_at > self.now
@@ -221,6 +176,7 @@ class Book:
 
     def receive_transfer(self, taken: Taken, **more: Any) -> None:
         """Lots like those that another member gave: with their days, and their place in the order."""
+        self._make_room(sum(some for _, some in taken))
         lots = [(self._lot(some, lot.active_day, lot.expires_day, lot.earned_at, None), some) for lot, some in taken]
         self.post(Kind.TRANSFER, Account.AVAILABLE, Account.AVAILABLE, lots, incoming=True, **more)
         self.row["due_at"] = min([self.row["due_at"], *(lot.expires_at for lot, _ in lots)])
@@ -234,7 +190,7 @@ class Book:
         """The lots that so many points are taken of."""
         if points > self.row["available"]:
             raise Refused(self._insufficient(points))
-        return _first(self.rows.spendable(self, points), points)
+        return first(self.rows.spendable(self, points), points)
 
     def give_back(
         self, kind: Kind, debit: Account, taken: Taken, source: Source, at: datetime | None = None, **more: Any
@@ -252,9 +208,9 @@ class Book:
         lots = sorted(own, key=lambda lot: lot.order)
         for account in (Account.PENDING, Account.AVAILABLE):
             part = _PART[account]
-            points -= self._claw(account, _first(lots, points, part), **more)
+            points -= self._claw(account, first(lots, points, part), **more)
         if points:
-            points -= self._claw(Account.AVAILABLE, _first(self.rows.spendable(self, points), points), **more)
+            points -= self._claw(Account.AVAILABLE, first(self.rows.spendable(self, points), points), **more)
         if points:
             self.post(Kind.CLAW_BACK, Account.DEBT, Account.REVERSED, (), points=points, **more)
 
@@ -300,8 +256,6 @@ class Book:
             for account, change in ((debit, -n), (credit, n)):
                 column, sign = _ADDED_TO[account]
                 row[column] += sign * change
-        if max(row["issued"], row["available"], row["debt"], row["redeemed"], abs(row["adjusted"])) > LARGEST:
-            raise Refused(Problem(Code.OUT_OF_RANGE, "An account counts up to 2^53 - 1 points.", ("points",)))
         row["entries"] += 1
         row["last_at"] = at
         key = new_id()
@@ -374,6 +328,12 @@ class Book:
             is_new=True,
         )
 
+    def _make_room(self, points: int) -> None:
+        """Refused where points come in, so that whatever becomes of them later can be counted."""
+        held = self.row["available"] + self.row["pending"] + self.row["reserved"]
+        if max(held, *(abs(self.row[balance]) for balance in BALANCES)) + points > LARGEST:
+            raise Refused(Problem(Code.OUT_OF_RANGE, "An account counts up to 2^53 - 1 points."))
+
     def _insufficient(self, needed: int) -> Problem:
         """With what a person needs to know: how many there are, and which of them are about to go."""
         said = f"Needs {needed} {self.points_name}, has {self.row['available']}"
@@ -388,14 +348,3 @@ class Book:
             needed=needed,
             available=self.row["available"],
         )
-
-
-def _first(lots: Iterable[Lot], points: int, part: str = "remaining") -> Taken:
-    """So many points of these lots, in their order; fewer when they have no more."""
-    taken = []
-    for lot in lots:
-        some = min(points, getattr(lot, part))
-        if some > 0:
-            taken.append((lot, some))
-            points -= some
-    return taken

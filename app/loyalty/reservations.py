@@ -5,8 +5,9 @@ from typing import Any
 
 from app.loyalty import rules
 from app.loyalty.books import Books, public
-from app.loyalty.ledger import Book, Source
+from app.loyalty.ledger import Book
 from app.loyalty.lookup import at, opened, row_of
+from app.loyalty.lots import Source
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
 from app.loyalty.tables import PointsReservation, ReservationStatus

@@ -70,6 +70,10 @@ def _wrong(work: Work) -> Iterator[tuple[str, Select[Any]]]:
         select(r.id).where(or_(*(r[n] != r[f"sum_{n}"] for n in BALANCES), r.place != r.counted, r.at < r.before)),
     )
 
+    halves = case((e.incoming, e.points), else_=-e.points)
+    moves = select(e.at).where(e.org_id == org, e.kind == Kind.TRANSFER.value).group_by(e.program_id, e.at)
+    yield "instants at which more or less arrived than was given", moves.having(func.sum(halves) != 0)
+
     signed = case((e.kind == Kind.EARN.value, e.points), else_=-e.points)
     by_year: Any = {"partition_by": [e.org_id, e.account_id, e.qualifying_year], "order_by": e.place}
     years = (
