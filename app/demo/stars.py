@@ -29,7 +29,7 @@ LAUNCHED = 730
 DAYS_AT_ONCE = 7
 EARNED_FOR = {"CO_CREATION": "一起做茶 A tea made together", "REFERRAL": "介绍朋友 A friend came"}
 # Of those in China who have bought something since.
-SHARE = 0.07
+SHARE = 0.05
 NAMED = (
     "ambassador",
     "slipping-partner",
