@@ -70,6 +70,8 @@ class History:
     words: list[Word] = field(default_factory=list)
     suppressed: bool = False
     terminated_on: date | None = None
+    # From when to when somebody was a member of a loyalty programme.
+    memberships: list[tuple[datetime, datetime | None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def facts_of(history: History, now: datetime, zone: ZoneInfo) -> Facts:
     today = local_day(now, zone)
     _count_orders(facts, [o for o in history.orders if o.at <= now and not o.voided], now, zone)
     _count_touches(facts, [t for t in history.touches if t.at <= now and not t.retracted], now, zone)
+    is_member = any(begun <= now and (ended is None or ended > now) for begun, ended in history.memberships)
+    facts.committed = facts.committed or is_member
     facts.contactable = not history.suppressed and _marketing_granted([w for w in history.words if w.at <= now])
     facts.inbound_last_90 = within(facts.inbound_days, 90, today)
     return facts

@@ -38,6 +38,7 @@ LINKED = re.compile(r"\b\w+\.org_id = \w+\.org_id\b")
 TABLES = {table.name: table for table in owned(metadata)}
 # These alone are ever changed whole; of the others a few columns, or nothing.
 CHANGING = ["customer_facts", "customer_refs", "customers", "idempotency_keys", "standing_sums"]
+CHANGING += ["loyalty_accounts", "loyalty_programs", "rewards"]
 DELETED_FROM = ["customer_refs", "customer_tokens", "idempotency_keys", "standing_sums"]
 
 
@@ -46,7 +47,7 @@ def url() -> Iterator[str]:
     """Two organisations, each with rows in every owned table."""
     url = new_postgres_database(_migrated("postgresql"))
     owner = connect(url)
-    open_shops(owner, [(ORG, Maker(1).people(20, 2)), (NEXT_DOOR, Maker(7).people(12, 1))])
+    open_shops(owner, [(ORG, Maker(1).people(20, 2)), (NEXT_DOOR, Maker(7, NEXT_DOOR).people(12, 1))])
     with transaction(owner) as session:
         for org_id in (MINE, THEIRS):
             key = {"org_id": org_id, "id": new_id()}

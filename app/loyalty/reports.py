@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 import app.loyalty.due  # noqa: F401 - the balances with what has fallen due
 from app.loyalty.due import payments, returned
-from app.loyalty.measures import POINTS, accounts, programs
+from app.loyalty.measures import POINTS, accounts, programs, term_in_force
 from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove
 from app.platform.database import Key, Words
 from app.query import sql
@@ -50,7 +50,6 @@ _HELD = {
     LedgerAccount.DEBT: ("now_debt", -1),
 }
 _SUMMED = tuple(node for node, _ in _HELD.values())
-_OF_PROGRAM = ("currency", "exponent", "point_value_e6")
 
 
 def _described(name: str, **types: Any) -> Table:
@@ -64,9 +63,6 @@ def _totals(statement: Statement, keys: Select[Any] | None) -> CTE:
     def theirs(row: Any, _: Statement) -> list[ColumnElement[bool]]:
         return [row.program_id.in_(keys)] if keys is not None else []
 
-    def these(row: Any, _: Statement) -> list[ColumnElement[bool]]:
-        return [row.id.in_(keys)] if keys is not None else []
-
     members = read(statement, accounts, {"program_id", *_SUMMED}, only=theirs)
     of = members["program_id"]
     sums = (
@@ -76,16 +72,17 @@ def _totals(statement: Statement, keys: Select[Any] | None) -> CTE:
         .group_by(of)
         .cte(statement.name("sums"))
     )
-    own = read(statement, programs, {"id", *_OF_PROGRAM}, only=these)
+    p: Any = programs.table.alias(statement.name(programs.name))
+    value = p.c.point_value_e6
+    if statement.clock.past:
+        value = term_in_force("point_value_e6", p.c.org_id, p.c.id, statement.now)
+    # Before there was the programme, there was nothing in it.
+    own = select(p.c.org_id, p.c.id, p.c.currency, p.c.exponent, value.label("point_value_e6"))
+    own = own.where(p.c.org_id == statement.org, *([p.c.id.in_(keys)] if keys is not None else []))
+    each = own.cte(statement.name("programs"))
     return (
-        select(
-            statement.org.label("org_id"),
-            own["id"].label("id"),
-            *(own[key].label(key) for key in _OF_PROGRAM),
-            *(func.coalesce(sums.c[node], constant(0)).label(node) for node in _SUMMED),
-        )
-        .select_from(own.source.outerjoin(sums, sums.c.of == own["id"]))
-        .where(*own.tests)
+        select(each, *(func.coalesce(sums.c[node], constant(0)).label(node) for node in _SUMMED))
+        .select_from(each.outerjoin(sums, sums.c.of == each.c.id))
         .cte(statement.name("totals"))
     )
 
@@ -170,8 +167,8 @@ def _left(statement: Statement, among: Any) -> list[Select[Any]]:
     back = returned(org, now, among).subquery(statement.name("back"))
     paid = payments(org, now, among)
     came = [
-        select(*(back.c[key] for key in _BY), back.c.points).where(back.c.expires_at > now),
-        select(*(paid.c[key] for key in _BY), -paid.c.paid).where(paid.c.expires_at > now),
+        select(*(each.c[key] for key in _BY), points).where(each.c.expires_at > now, each.c.expires_day.is_not(None))
+        for each, points in ((back, back.c.points), (paid, -paid.c.paid))
     ]
     of_lot = [lot.c[key] for key in _BY]
     if not statement.clock.past:

@@ -38,9 +38,21 @@ PURCHASE = """purchase {
   lines { sku name category quantity total { amount currency } } refunds { id amount { amount currency } reason }
   customer { id facts { keptOrders net { amount } } }
 }"""
+BALANCE = "balance { available pending reserved debt lifetimeEarned }"
+PROGRAM = """program {
+  id version name pointsName currency earnRate activationDays expiryDays pointValue levelGraceDays softLanding
+  levels { name rank qualifyPoints retainPoints multiplier benefits } rewards { id }
+}"""
+ACCOUNT = f"account {{ id liveId version number status openedAt {BALANCE} level {{ name }} customer {{ id }} }}"
+ENTRIES = (
+    "entries { id kind points debit credit effectiveOn recordedAt reason source { __typename id } account { id } }"
+)
+REDEMPTION = "redemption { id points reversed reward { id name stock } redeemedAt account { id } }"
+RESERVATION = "reservation { id points captured status expiresAt account { id } redemption { id points } }"
 ERRORS = """userErrors {
   field message code __typename
   ... on TakenError { existing { id __typename } } ... on StaleVersionError { current { id } }
+  ... on InsufficientPointsError { needed available }
 }"""
 UPSERTED, RECORDED = "created updated unchanged refused notAttempted", "recorded alreadyRecorded refused notAttempted"
 PAYLOADS = {
@@ -56,6 +68,13 @@ PAYLOADS = {
     "purchasesRecord": f"{RECORDED} rows {{ index outcome {ERRORS} {PURCHASE} }}",
     "purchaseRefund": f"outcome refund {{ id amount {{ amount currency }} refundedAt reason }} {PURCHASE}",
     "purchaseVoid": PURCHASE,
+    **dict.fromkeys(("loyaltyProgramCreate", "loyaltyProgramUpdate"), PROGRAM),
+    **dict.fromkeys(("rewardCreate", "rewardUpdate"), "reward { id name points stock active program { id } }"),
+    **dict.fromkeys(("loyaltyAccountOpen", "loyaltyAccountClose"), ACCOUNT),
+    **dict.fromkeys(("pointsEarn", "pointsAdjust"), f"{ACCOUNT} {ENTRIES}"),
+    **dict.fromkeys(("pointsRedeem", "redemptionReverse"), f"{ACCOUNT} {REDEMPTION}"),
+    **dict.fromkeys(("pointsReserve", "reservationCapture", "reservationVoid"), f"{ACCOUNT} {RESERVATION}"),
+    "pointsTransfer": f"from {{ id {BALANCE} }} to {{ id {BALANCE} }} {ENTRIES}",
     "policyPublish": "policy { id version publishedAt newDays activeDays churnDays rfmMonetaryCuts }",
 }
 

@@ -67,7 +67,10 @@ class Maker:
         if is_leaf_type(of):
             return ""
         if isinstance(of, GraphQLInterfaceType):
-            each = [self._below(one, depth, f"... on {one.name} ") for one in graphql_schema.get_possible_types(of)]
+            # Not all of them: a document has so many words and no more.
+            types = sorted(graphql_schema.get_possible_types(of), key=lambda one: one.name)
+            some = self.dice.sample(types, min(len(types), 5))
+            each = [self._below(one, depth, f"... on {one.name} ") for one in some]
             return " { __typename " + " ".join(each) + " }"
         return self._below(of, depth, " ")
 
@@ -88,6 +91,10 @@ class Maker:
         given = []
         if "first" in field.args and self.dice.random() < 0.5:
             given.append(f"first: {self.dice.choice([1, 2, 5])}")
+        if "withinDays" in field.args and self.dice.random() < 0.5:
+            given.append(f"withinDays: {self.dice.choice([0, 30, 400])}")
+        if "asOf" in field.args and self.dice.random() < 0.5:
+            given.append('asOf: "2026-01-01T00:00:00Z"')
         if "of" in field.args:
             given.append(f"of: {self.dice.choice(sorted(get_named_type(field.args['of'].type).values))}")
         return f"({', '.join(given)})" if given else ""

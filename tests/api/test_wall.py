@@ -62,7 +62,26 @@ class Two:
             policy = (await shop.done("policyPublish", {"set": {"newDays": 30 if shop is self.mine else 31}}))[
                 "policy"
             ]["id"]
+            level = {"name": word, "rank": 1, "qualifyPoints": 0, "retainPoints": 0, "benefits": [word]}
+            terms = {"name": word, "pointsName": word, "currency": "EUR", "earnRate": "1", "levels": [level]}
+            program = (await shop.done("loyaltyProgramCreate", terms))["program"]["id"]
+            cup = {"programId": program, "name": word, "points": 5}
+            reward = (await shop.done("rewardCreate", cup))["reward"]["id"]
+            member = {"programId": program, "customer": by(customers[0]), "number": word}
+            account = (await shop.done("loyaltyAccountOpen", member))["account"]["id"]
+            given = {"account": by(account), "points": 50, "reason": word}
+            entry = (await shop.done("pointsEarn", given, key="e"))["entries"][0]["id"]
+            spend = {"account": by(account), "spend": {"rewardId": reward}, "reason": word}
+            redemption = (await shop.done("pointsRedeem", spend, key="r"))["redemption"]["id"]
+            hold = {"account": by(account), "points": 5, "minutes": 60}
+            reservation = (await shop.done("pointsReserve", hold, key="h"))["reservation"]["id"]
             self.ids = {
+                "lpr": [program],
+                "rew": [reward],
+                "acc": [account],
+                "ent": [entry],
+                "red": [redemption],
+                "res": [reservation],
                 "cus": customers,
                 "tou": contacts,
                 "pur": purchases,
@@ -196,14 +215,18 @@ async def test_a_cursor_of_the_other_is_at_most_a_place_in_ones_own_list(two: Tw
             assert all(each in own[field]["nodes"] for each in answer["data"][field]["nodes"])
 
 
-def with_ids(of: Any, ids: dict[str, str], maker: Maker, depth: int = 5) -> Any:
-    """An input that works but for its ids: required parts, and every part that can hold an id."""
+def with_ids(of: Any, ids: dict[str, str], maker: Maker, depth: int = 5, kind: str = "cus", at: str = "") -> Any:
+    """An input that works but for its ids: required parts, and every part that can hold an id. `kind` is that of an id
+    `at` a place that does not say."""
     of = get_nullable_type(of)
     if isinstance(of, GraphQLList):
-        return [with_ids(of.of_type, ids, maker, depth)]
+        return [with_ids(of.of_type, ids, maker, depth, kind)]
+    if of.name == "PointsSpendInput":
+        return {"rewardId": ids["rew"]}
     if of.name == "ID":
-        return ids["cus"]
+        return ids[{"programId": "lpr", "rewardId": "rew", "redemptionId": "red", "reservationId": "res"}.get(at, kind)]
     prefix = {"CustomerLookup": "cus", "TouchpointLookup": "tou", "PurchaseLookup": "pur"}.get(of.name)
+    prefix = prefix or {"LoyaltyAccountLookup": "acc"}.get(of.name)
     if prefix:
         return {"id": ids[prefix]}
     if of.name == "LinePriceInput":
@@ -213,11 +236,12 @@ def with_ids(of: Any, ids: dict[str, str], maker: Maker, depth: int = 5) -> Any:
         wanted = {"customer", "touchpoint", "purchase", "inReplyTo", "tailoredTo", "rows", "lines", "externalRef", "id"}
         must = {name for name, field in of.fields.items() if is_required_input_field(field)}
         return {
-            name: known[name] if name in known else with_ids(field.type, ids, maker, depth - 1)
+            name: known[name] if name in known else with_ids(field.type, ids, maker, depth - 1, kind, name)
             for name, field in of.fields.items()
             if name in wanted or name in must or name == "onError"
         }
-    return {"String": "x", "Decimal": "1.00", "Date": "2026-01-01"}.get(of.name) or maker.value(of, 0)
+    plain = {"String": "x", "Decimal": "1.00", "Date": "2026-01-01", "SafeInt": 1, "Int": 1}
+    return plain.get(of.name) or maker.value(of, 0)
 
 
 async def test_no_mutation_reaches_what_is_the_others(two: Two) -> None:
@@ -227,13 +251,18 @@ async def test_no_mutation_reaches_what_is_the_others(two: Two) -> None:
         selected = maker.selection(field.type, 1)
         errors = "userErrors { code field message }"
         rows = f"rows {{ outcome {errors} }}" if "rows" in get_named_type(field.type).fields else ""
-        query = f"mutation($input: {field.args['input'].type}) {{ {name}(input: $input) {{ {errors} {rows} }} }}"
+        # A refused one leaves its key unused.
+        key = f'@idempotent(key: "{name}")' if name.startswith(("points", "redemption", "reservation")) else ""
+        given = f"mutation($input: {field.args['input'].type})"
+        query = f"{given} {{ {name}(input: $input) {key} {{ {errors} {rows} }} }}"
         for number, suffix in enumerate(("", f"@{microseconds(NOW)}")):
             kinds = {prefix: each[number % len(each)] + suffix for prefix, each in two.ids.items()}
-            theirs = with_ids(field.args["input"].type, kinds, maker)
-            nobodys = with_ids(field.args["input"].type, {each: unknown(each) + suffix for each in kinds}, maker)
+            kind = {"loyaltyProgramUpdate": "lpr", "rewardUpdate": "rew"}.get(name, "cus")
+            theirs = with_ids(field.args["input"].type, kinds, maker, kind=kind)
+            strange = {each: unknown(each) + suffix for each in kinds}
+            nobodys = with_ids(field.args["input"].type, strange, maker, kind=kind)
             told = await two.told_alike(query, {"input": theirs}, {"input": nobodys})
-            if "cus_" in str(theirs) or "tou_" in str(theirs) or "pur_" in str(theirs):
+            if re.search("(cus|tou|pur|lpr|rew|acc|red|res)_", str(theirs)):
                 assert "NOT_FOUND" in told, (name, told)
         assert selected
     assert two.theirs.rows() == two.before

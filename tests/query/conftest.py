@@ -51,7 +51,7 @@ class Street:
 @cache
 def street_on(backend: str) -> Street:
     url = fresh_database(backend)
-    houses = [(ORG, Maker(1).people(LIVE, ARCHIVED)), (NEXT_DOOR, Maker(7).people(12, 1)), (EMPTY, [])]
+    houses = [(ORG, Maker(1).people(LIVE, ARCHIVED)), (NEXT_DOOR, Maker(7, NEXT_DOOR).people(12, 1)), (EMPTY, [])]
     engine = connect(url)
     keys = open_shops(engine, houses)
     if backend == "postgresql":

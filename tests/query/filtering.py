@@ -68,7 +68,7 @@ def plain_paths(name: str, prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}.{key}" if prefix else key
         if of.name.endswith("Filter"):
             found[path] = of
-        elif not {"AND", "some"} & set(of.fields) or of.name == "ExternalRefWhere":
+        elif not {"AND", "some"} & set(of.fields) or of.name in ("ExternalRefWhere", "LoyaltyLevelWhere"):
             found |= plain_paths(of.name, path)
     return found
 
@@ -166,6 +166,7 @@ class Filters:
             "Touchpoint": [row for person in people for row in touches_of(person)],
             "Purchase": [row for person in people for row in purchases_of(person)],
             "Consent": [row for person in people for row in words_of(person)],
+            "LoyaltyAccount": [row for person in people for row in accounts_of(person)],
             "ExternalRef": [row for person in people for row in refs_of(person)],
             "PurchaseLine": [row for person in people for bought in purchases_of(person) for row in lines_of(bought)],
         }
@@ -270,7 +271,7 @@ class Filters:
         match filter_type.name:
             case "BooleanFilter":
                 said: Any = rng.random() < 0.5
-            case "IntFilter":
+            case "IntFilter" | "SafeIntFilter":
                 said = (value or 0) + rng.choice((0, 0, 0, 1, -1, 2**31 - 1 - (value or 0)))
             case "FloatFilter":
                 said = rng.choice(
@@ -293,7 +294,7 @@ class Filters:
     def _id(self, of: str, path: str) -> tuple[str, Any]:
         """Somebody's, sometimes as it was read at an instant; nobody's; another type's; next door's; or nothing of
         ours."""
-        prefix = "cus" if path == "customerId" else PREFIXES[of]
+        prefix = {"customerId": "cus", "programId": "lpr"}.get(path) or PREFIXES[of]
         key = value_of(self.rng.choice(self.pool[of]), path)
         return self.rng.choice(
             (
@@ -327,6 +328,10 @@ def purchases_of(person: Person) -> list[Related]:
     return [Related(row, person) for row in person.purchases]
 
 
+def accounts_of(person: Person) -> list[Related]:
+    return [Related(row, person) for row in person.books]
+
+
 def words_of(person: Person) -> list[Related]:
     return [Related(row, person) for row in person.last_words]
 
@@ -349,12 +354,14 @@ RELATED: dict[str, dict[str, tuple[str, Any]]] = {
         "touchpoints": ("Touchpoint", touches_of),
         "purchases": ("Purchase", purchases_of),
         "consents": ("Consent", words_of),
+        "loyaltyAccounts": ("LoyaltyAccount", accounts_of),
         "externalRefs": ("ExternalRef", refs_of),
     },
     "Touchpoint": {"customer": ("Customer", None)},
     "Purchase": {"customer": ("Customer", None), "lines": ("PurchaseLine", lines_of)},
+    "LoyaltyAccount": {"customer": ("Customer", None)},
     "Consent": {},
     "ExternalRef": {},
     "PurchaseLine": {},
 }
-PREFIXES = {"Customer": "cus", "Touchpoint": "tou", "Purchase": "pur", "Consent": "con"}
+PREFIXES = {"Customer": "cus", "Touchpoint": "tou", "Purchase": "pur", "Consent": "con", "LoyaltyAccount": "acc"}

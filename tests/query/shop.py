@@ -40,6 +40,7 @@ from tests.oracle import (
     random_history,
 )
 from tests.oracle import Policy as OraclePolicy
+from tests.query.members import Book, book, store_books, store_programs
 
 LIVE, ARCHIVED = 100, 6
 OPENED = NOW - timedelta(days=365 * 4)
@@ -129,6 +130,7 @@ class Person(Row):
     purchases: list[Purchased] = field(default_factory=list)
     refs: list[dict[str, str]] = field(default_factory=list)
     words: list[Row] = field(default_factory=list)
+    books: list[Book] = field(default_factory=list)
 
     @property
     def shown(self) -> list[Row]:
@@ -149,8 +151,9 @@ def public(prefix: str, key: UUID) -> str:
 class Maker:
     """Makes everyone, with ids that are the same each time and in no order."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = Random(seed)
+    def __init__(self, seed: int, org: Org = ORG) -> None:
+        self.rng, self.org = Random(seed), org
+        self.members = Random(-seed)
         self.today = NOW.astimezone(ORG.zone).date()
 
     def key(self) -> UUID:
@@ -201,6 +204,12 @@ class Maker:
             for system in ("pos", "web%", "CRM")
             if rng.random() < 0.4
         ]
+        person.books = [
+            book(self.members, self.org, number, f"{mark} {n}", NOW)
+            for number, mark in enumerate(("M%", "Ö_"))
+            if self.members.random() < 0.5
+        ]
+        history.memberships = [(each.opened, each.closed) for each in person.books]
         person.values = self.values(person)
         return person
 
@@ -390,6 +399,7 @@ def open_shops(engine: Engine, houses: list[tuple[Org, list[Person]]]) -> list[s
             first_policy(work)
             session.execute(update(Policy).where(Policy.org_id == org.id).values(id=UUID(int=0xC0 + n)))
             if everyone:
+                store_programs(work, OPENED)
                 _store(work, everyone)
             keys.append(create_key(session, org.id, ["read", "write"], OPENED))
     return keys
@@ -432,6 +442,7 @@ def _store(work: Work, people: list[Person]) -> None:
             for refund in purchase.refunds
         ],
     )
+    store_books(work, [(person.id, each) for person in people for each in person.books])
     work.insert(Consent, [{"id": word.id, **of, **word.columns} for person, of in mine for word in person.words])
     write_tokens(
         work,

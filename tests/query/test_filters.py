@@ -69,7 +69,7 @@ async def test_every_operator_of_every_path(client: Client, shop: Shop, path: st
     await check_each(client, shop, [filters.comparison("Customer", path, of, operator) for operator in of.fields])
 
 
-@pytest.mark.parametrize("of", ["Touchpoint", "Purchase", "Consent", "ExternalRef", "PurchaseLine"])
+@pytest.mark.parametrize("of", ["Touchpoint", "Purchase", "Consent", "ExternalRef", "PurchaseLine", "LoyaltyAccount"])
 async def test_every_operator_through_a_relation(client: Client, shop: Shop, of: str) -> None:
     filters = Filters(Random(of), shop.people, STRANGERS, leaves=1000)
     made: list[tuple[dict[str, Any], Any]] = []
