@@ -1,4 +1,4 @@
-"""What is due, posted in one word."""
+"""What is due, posted in one word; and the houses and shops of the tests of the API."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,6 +8,9 @@ from sqlalchemy import Engine
 
 from app.loyalty.posting import post_due
 from app.platform.access import Org
+from tests.api.conftest import house, open_shop, shop
+
+__all__ = ["house", "open_shop", "shop"]
 
 Post = Callable[[datetime], int]
 

@@ -228,7 +228,7 @@ class Walk(RuleBasedStateMachine):
                 answer = do(work, *given)
                 self.ids |= {name: answer} if name else {}
         except refusals.Refused as refused:
-            [problem] = refused.problems
+            problem, *_ = refused.problems
             said = (problem.code.value, problem.needed, problem.available)
         assert said == wanted, (command, known)
         if wanted is None:
