@@ -38,24 +38,23 @@ from app.touchpoints.tables import Touchpoint as TouchpointRow
 from bench.floor_sql import STAGE, UNITS
 from bench.idiomatic_rows import FactsRow, Loaders, of_everyone, ruled, score_of, stage_of, today
 
-Stage = strawberry.enum(LifecycleStage, name="LifecycleStage")
-TouchpointKindEnum = strawberry.enum(TouchpointKind, name="TouchpointKind")
-ChannelEnum = strawberry.enum(Channel, name="Channel")
-DirectionEnum = strawberry.enum(Direction, name="TouchpointDirection")
+for kind in (LifecycleStage, TouchpointKind, Channel):
+    strawberry.enum(kind)
+strawberry.enum(Direction, name="TouchpointDirection")
 
 
 @strawberry.type
 class Touchpoint:
     id: strawberry.ID
-    kind: TouchpointKindEnum
-    channel: ChannelEnum
-    direction: DirectionEnum
+    kind: TouchpointKind
+    channel: Channel
+    direction: Direction
     occurred_at: datetime
 
 
 def touchpoint(row: TouchpointRow) -> Touchpoint:
     return Touchpoint(
-        id=f"tou_{row.id.hex}",
+        id=strawberry.ID(f"tou_{row.id.hex}"),
         kind=TouchpointKind[row.kind],
         channel=Channel[row.channel],
         direction=Direction[row.direction],
@@ -70,7 +69,7 @@ class TouchpointConnection:
 
 @strawberry.type
 class Lifecycle:
-    stage: Stage
+    stage: LifecycleStage
 
 
 @strawberry.type
@@ -145,7 +144,7 @@ class Customer:
 def customer(row: CustomerRow) -> Customer:
     return Customer(
         row=row,
-        id=f"cus_{row.id.hex}",
+        id=strawberry.ID(f"cus_{row.id.hex}"),
         name=row.name,
         email=row.email,
         phone=row.phone,
@@ -168,7 +167,7 @@ class DateTimeFilter:
 
 @strawberry.input
 class LifecycleStageFilter:
-    eq: Stage | None = None
+    eq: LifecycleStage | None = None
 
 
 @strawberry.input
@@ -208,7 +207,7 @@ class CustomerConnection:
     @strawberry.field
     async def total_count(self, info: strawberry.Info) -> int:
         async with info.context["sessions"]() as session:
-            return await session.scalar(self.condition(select(func.count())))
+            return int(await session.scalar(self.condition(select(func.count()))))
 
 
 @strawberry.type
@@ -218,7 +217,7 @@ class Money:
 
 @strawberry.type
 class CustomerGroup:
-    lifecycle_stage: Stage
+    lifecycle_stage: LifecycleStage
     count: int
     facts_net: Money
 
@@ -292,9 +291,9 @@ class Query:
 @strawberry.input
 class TouchpointRecordInput:
     customer: CustomerLookup
-    kind: TouchpointKindEnum
-    channel: ChannelEnum
-    direction: DirectionEnum
+    kind: TouchpointKind
+    channel: Channel
+    direction: Direction
     subject: str | None = None
 
 

@@ -39,7 +39,7 @@ def main() -> None:
         made: sqlite3.Connection = connect(*given, **{"factory": Connection, **named})
         return made
 
-    sqlite3.connect = sqlite3.dbapi2.connect = timed  # type: ignore[assignment,attr-defined]
+    sqlite3.connect = sqlite3.dbapi2.connect = timed  # type: ignore[assignment]
     sys.argv = program
     if program[0] == "-m":
         sys.argv = program[1:]
