@@ -14,6 +14,7 @@ from app.loyalty.ledger import Book
 from app.loyalty.lookup import at, named, opened, reason_of, row_of
 from app.loyalty.lots import Source
 from app.loyalty.members import close_account, open_account
+from app.loyalty.programs import MOST_STOCK
 from app.loyalty.reservations import capture_reservation, reserve_points, void_reservation
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
@@ -113,7 +114,7 @@ def reverse_redemption(work: Work, given: rules.Reverse) -> Result:
     book.give_back(Kind.REVERSE_REDEMPTION, Account.REDEEMED, taken, Source("red", found.id), reason=reason)
     found.reversed += points
     if found.reward_id is not None and found.reversed == found.points:
-        stock = Reward.org_id == work.org.id, Reward.id == found.reward_id, Reward.stock.is_not(None)
+        stock = Reward.org_id == work.org.id, Reward.id == found.reward_id, Reward.stock < MOST_STOCK
         work.session.execute(update(Reward).where(*stock).values(stock=Reward.stock + 1))
     work.session.flush()
     return books.done("redemption.reversed", book, redemption=public("red", found.id))

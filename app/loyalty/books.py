@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, and_, func, or_, select, update
+from sqlalchemy import Table, and_, or_, select, update
 
 from app.customers.lookup import chunks
 from app.loyalty.ledger import BALANCES, Book
-from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS
+from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS, due, next_due
 from app.loyalty.lots import Held, Lot
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
-    NEVER,
     LoyaltyAccount,
     LoyaltyLevel,
     PointsEntry,
@@ -140,15 +139,12 @@ class Books:
         self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, PointsLot.remaining > 0))
         return sorted((lot for lot in book.lots.values() if lot.pending or lot.remaining), key=lambda lot: lot.order)
 
-    def due_lots(self, book: Book, until: datetime) -> list[Lot]:
-        self._lots(book, PointsLot.account_id == book.id, PointsLot.pending > 0, PointsLot.active_at <= until)
-        self._lots(book, PointsLot.account_id == book.id, PointsLot.remaining > 0, PointsLot.expires_at <= until)
-        return list(book.lots.values())
-
-    def due_reservations(self, book: Book, until: datetime) -> list[Held]:
-        mine = s.org_id == self.work.org.id, s.account_id == book.id, s.closed_at.is_(None), s.expires_at <= until
-        found = self.work.session.execute(select(s.id, s.entry_id, s.points, s.expires_at).where(*mine)).all()
-        return [Held(row.id, row.points, row.expires_at, self.taken_by(book, [row.entry_id])) for row in found]
+    def due(self, book: Book, until: datetime) -> tuple[list[Lot], list[Held]]:
+        lots, held = due(self.work, book.id, until)
+        taken = [self.taken_by(book, [row["entry_id"]]) for row in held]
+        return self._known(book, lots), [
+            Held(row["id"], row["points"], row["expires_at"], each) for row, each in zip(held, taken, strict=True)
+        ]
 
     def taken_by(self, book: Book, entries: Collection[UUID]) -> list[tuple[Lot, int]]:
         """What these entries changed of which lots, all parts together, in the order in which they did."""
@@ -223,7 +219,7 @@ class Books:
         self.work.update(PointsLot, parts)
         for book in books:
             if book.caught_up:
-                book.row["due_at"] = self._next_due(book)
+                book.row["due_at"] = next_due(self.work, book.id)
             closed = book.row["closed_at"] != self._before[book.id]["closed_at"]
             book.row["version"] += bool(book.entries or closed)
         self.work.update(a, [{name: book.row[name] for name in ("id", *_WRITTEN)} for book in books])
@@ -236,19 +232,6 @@ class Books:
 
     def _differs(self, book: Book) -> bool:
         return any(book.row[name] != value for name, value in self._before[book.id].items())
-
-    def _next_due(self, book: Book) -> datetime:
-        org = self.work.org.id
-        lots = PointsLot.org_id == org, PointsLot.account_id == book.id
-        mine = s.org_id == org, s.account_id == book.id
-        instants = self.work.session.execute(
-            select(
-                select(func.min(PointsLot.active_at)).where(*lots, PointsLot.pending > 0).scalar_subquery(),
-                select(func.min(PointsLot.expires_at)).where(*lots, PointsLot.remaining > 0).scalar_subquery(),
-                select(func.min(s.expires_at)).where(*mine, s.closed_at.is_(None)).scalar_subquery(),
-            )
-        ).one()
-        return min((instant for instant in instants if instant is not None), default=NEVER)
 
 
 def levels_of(work: Work, program: UUID, version: int) -> tuple[Level, ...]:

@@ -43,7 +43,9 @@ def _earn(book: Book, bought: Bought) -> None:
     terms = book.terms
     multiplier = multiplier_e6(book.rows.levels(book), book.level)
     points = points_for(bought.net_minor, book.row["exponent"], terms.earn_rate_e6, multiplier)
-    if points:
+    # No purchase is refused since its points cannot be counted.
+    points = min(points, book.room)
+    if points > 0:
         book.receive(
             Kind.EARN,
             Account.ISSUED,

@@ -52,10 +52,8 @@ class Rows(Protocol):
     def spendable(self, book: "Book", points: int) -> list[Lot]:
         """Lots with something available, in the order in which they are spent: enough for so many points, or all."""
 
-    def due_lots(self, book: "Book", until: datetime) -> list[Lot]:
-        """Lots that are to be activated or to expire by then."""
-
-    def due_reservations(self, book: "Book", until: datetime) -> list[Held]: ...
+    def due(self, book: "Book", until: datetime) -> tuple[list[Lot], list[Held]]:
+        """Lots that are to be activated or to expire by then, and reservations that time out."""
 
     def close(self, held: UUID, at: datetime, status: ReservationStatus, captured: int = 0) -> None: ...
 
@@ -118,8 +116,8 @@ class Book:
         if self.row["due_at"] > self.now:
             return
         self.caught_up, self.row["due_at"] = True, NEVER
-        held = self.rows.due_reservations(self, self.now)
-        lots = {lot.id: lot for lot in self.rows.due_lots(self, self.now)}
+        found, held = self.rows.due(self, self.now)
+        lots = {lot.id: lot for lot in (*found, *self.lots.values())}
         lots |= {lot.id: lot for each in held for lot, _ in each.taken}
         due: list[tuple[datetime, int, UUID, Any]] = [(each.expires_at, 0, each.id, each) for each in held]
         due += [(lot.active_at, 1, lot.id, lot) for lot in lots.values() if lot.pending and lot.active_at <= self.now]
@@ -328,10 +326,14 @@ class Book:
             is_new=True,
         )
 
-    def _make_room(self, points: int) -> None:
-        """Refused where points come in, so that whatever becomes of them later can be counted."""
+    @property
+    def room(self) -> int:
+        """How many points may come in, so that whatever becomes of them later can be counted."""
         held = self.row["available"] + self.row["pending"] + self.row["reserved"]
-        if max(held, *(abs(self.row[balance]) for balance in BALANCES)) + points > LARGEST:
+        return LARGEST - int(max(held, *(abs(self.row[balance]) for balance in BALANCES)))
+
+    def _make_room(self, points: int) -> None:
+        if points > self.room:
             raise Refused(Problem(Code.OUT_OF_RANGE, "An account counts up to 2^53 - 1 points."))
 
     def _insufficient(self, needed: int) -> Problem:

@@ -7,11 +7,20 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import Select, Table, and_, bindparam, func, select, tuple_
+from sqlalchemy import Select, Table, and_, bindparam, func, or_, select, tuple_
 
 from app.customers.rules import Lookup as CustomerLookup
 from app.loyalty.rules import AccountLookup, Level
-from app.loyalty.tables import LoyaltyAccount, LoyaltyLevel, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsLot
+from app.loyalty.tables import (
+    NEVER,
+    LoyaltyAccount,
+    LoyaltyLevel,
+    LoyaltyProgram,
+    LoyaltyTerms,
+    PointsEntry,
+    PointsLot,
+    PointsReservation,
+)
 from app.platform.database import Instant, Key
 from app.platform.ids import key_of
 from app.platform.sending import Prepared, key_from, one_of, prepare, reading
@@ -20,6 +29,7 @@ from app.platform.work import Work
 
 a, e = LoyaltyAccount, PointsEntry
 _ACCOUNT, _LOT = cast("Table", a.__table__), cast("Table", PointsLot.__table__)
+_HELD = cast("Table", PointsReservation.__table__)
 # Few need more lots than these for what they spend.
 LOTS_AT_ONCE = 50
 Row = dict[str, Any]
@@ -123,6 +133,20 @@ def before_earning(account: AccountLookup) -> list[tuple[Look, Any]]:
     return [(ACCOUNT, key), (YEARS, key)] if key else []
 
 
+def due(work: Work, account: UUID, until: datetime) -> tuple[list[Row], list[Row]]:
+    """The lots that are to be activated or to expire by then, and the reservations that time out."""
+    given = {"org": work.org_id, "account": account, "until": until}
+    found = [[read(row) for row in work.run(prepared, given)] for prepared, read in _due(work.dialect)]
+    return found[0], found[1]
+
+
+def next_due(work: Work, account: UUID) -> datetime:
+    """When something falls due next, at the earliest."""
+    prepared, read = _next_due(work.dialect)
+    [row] = work.run(prepared, {"org": work.org_id, "account": account})
+    return min((instant for instant in read(row).values() if instant is not None), default=NEVER)
+
+
 # ------------------------------------------------------------------ statements
 
 
@@ -171,7 +195,7 @@ def _levels(dialect: str) -> Prepared:
 
 @cache
 def _lots(dialect: str, first: bool) -> Any:
-    columns = [column for column in _LOT.c if column.name != "org_id"]
+    columns = _lot_columns()
     order = PointsLot.expires_at, PointsLot.earned_at, PointsLot.id
     mine = [
         PointsLot.org_id == bindparam("org", type_=Key()),
@@ -201,3 +225,35 @@ def _years(dialect: str) -> Prepared:
     mine_then = *mine, e.qualifying_year == years.c.year
     last = select(e.qualified).where(*mine_then).order_by(e.place.desc()).limit(1).scalar_subquery()
     return prepare(select(years.c.year, last).where(years.c.year.is_not(None)), dialect)
+
+
+@cache
+def _due(dialect: str) -> Any:
+    lot, held, until = PointsLot, PointsReservation, bindparam("until", type_=Instant())
+    wait = and_(lot.pending > 0, lot.active_at <= until)
+    end = and_(lot.remaining > 0, lot.expires_at <= until)
+    lots = select(*_lot_columns()).where(*_of_account(lot), or_(wait, end))
+    columns = [_HELD.c[name] for name in ("id", "entry_id", "points", "expires_at")]
+    holds = select(*columns).where(*_of_account(held), held.closed_at.is_(None), held.expires_at <= until)
+    return (prepare(lots, dialect), reading(_lot_columns())), (prepare(holds, dialect), reading(columns))
+
+
+@cache
+def _next_due(dialect: str) -> Any:
+    lot, held = PointsLot, PointsReservation
+    firsts = [
+        select(func.min(lot.active_at)).where(*_of_account(lot), lot.pending > 0).scalar_subquery(),
+        select(func.min(lot.expires_at)).where(*_of_account(lot), lot.remaining > 0).scalar_subquery(),
+        select(func.min(held.expires_at)).where(*_of_account(held), held.closed_at.is_(None)).scalar_subquery(),
+    ]
+    columns = [first.label(f"first_{place}") for place, first in enumerate(firsts)]
+    return prepare(select(*columns), dialect), reading(columns)
+
+
+def _lot_columns() -> list[Any]:
+    return [column for column in _LOT.c if column.name != "org_id"]
+
+
+def _of_account(table: Any) -> tuple[Any, Any]:
+    org, account = bindparam("org", type_=Key()), bindparam("account", type_=Key())
+    return table.org_id == org, table.account_id == account

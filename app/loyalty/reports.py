@@ -10,13 +10,16 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Double,
     FromClause,
     MetaData,
     Select,
     Table,
     and_,
     case,
+    cast,
     func,
+    literal_column,
     select,
     true,
     union_all,
@@ -27,6 +30,7 @@ from app.loyalty.due import payments, returned
 from app.loyalty.measures import POINTS, accounts, programs, term_in_force
 from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove
 from app.platform.database import Key, Words
+from app.platform.text import LARGEST
 from app.query import sql
 from app.query.calendar import MonthStart
 from app.query.fact import constant
@@ -151,7 +155,15 @@ def amount(c: Any, p: Any) -> Any:
     closed = c.redeemed + c.now_expired
     owed = sql.Greatest(c.outstanding, constant(0))
     worth = c.point_value_e6 * c.unit
-    return case((closed > constant(0), sql.Share(owed, c.redeemed, worth, constant(10**6), closed)))
+    # About so much: more than an amount may be is not told, rather than told wrong.
+    about = (
+        cast(owed, Double())
+        * cast(c.redeemed, Double())
+        / cast(func.nullif(closed, constant(0)), Double())
+        * cast(worth, Double())
+    )
+    countable = and_(closed > constant(0), about < literal_column(str(float(LARGEST * 10**6))))
+    return case((countable, sql.Share(owed, c.redeemed, worth, constant(10**6), closed)))
 
 
 # ------------------------------------------------------------------ what expires when

@@ -241,6 +241,7 @@ def clean_terms(problems: Problems, given: Mapping[str, Any]) -> dict[str, Any]:
         "activation_days",
         "grace_days",
         "soft_landing",
+        "levels",
     ):
         path = {"grace_days": "level_grace_days"}.get(name, name.removesuffix("_e6"))
         if path in given and given[path] is None:
