@@ -340,6 +340,9 @@ class Programme:
         self._take(at, account, points, "SETTLE_DEBT", "DEBT")
 
     def _claw_back(self, at: datetime, order: Order, target: int) -> None:
+        # Who has left has nothing to give, and owes nothing.
+        if order.account in self.closed:
+            return
         left = target - order.clawed
         order.clawed = target
         own, account = order.lot, order.account

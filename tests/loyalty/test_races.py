@@ -14,6 +14,7 @@ from tests.conftest import NOW
 from tests.customers.test_races import at_once as in_threads
 from tests.histories import FULL
 from tests.loyalty import acting
+from tests.loyalty.crowd import Somebody
 from tests.loyalty.judging import sound
 from tests.loyalty.sending import (
     answered,
@@ -30,6 +31,8 @@ from tests.loyalty.sending import (
 
 CLIENTS, ACCOUNTS = 64, 20
 TRIES = 20_000 if FULL else 200
+# How many people, and how often each of them acts.
+STORM = (64, 100) if FULL else (24, 8)
 
 
 async def at_once(shop: Shop, *acts: tuple[str, Any, str]) -> list[Any]:
@@ -258,4 +261,28 @@ async def test_what_comes_back_and_what_is_spent_at_once_settle(shop: Shop) -> N
     acts += [("pointsRedeem", {"account": by(member), "spend": {"points": 1}}, f"k{n}") for n in range(6)]
     assert told(await at_once(shop, *acts)) == {"DONE": 1, "INSUFFICIENT_POINTS": 6}
     assert balance(shop, member) == (0, 0, 0, 0)
+    all_is_sound(shop, program)
+
+
+async def test_whatever_many_do_at_once_is_all_there_afterwards(shop: Shop) -> None:
+    program, dice = await new_program(shop), random.Random(8)
+    members = {}
+    for _ in range(5):
+        account = await new_member(shop, program, points=40)
+        members[account] = await customer_of(shop, account)
+    people = [Somebody(shop.renewed(), random.Random(dice.random()), name, members) for name in range(STORM[0])]
+
+    async def live(somebody: Somebody) -> None:
+        for _ in range(STORM[1]):
+            await somebody.act()
+
+    await asyncio.gather(*map(live, people))
+    for somebody in people:
+        await somebody.client.http.aclose()
+    told = sum((somebody.told for somebody in people), Counter[str]())
+    assert set(told) <= {"DONE", "INSUFFICIENT_POINTS"}
+    assert told["DONE"] > sum(told.values()) // 2
+    for account in members:
+        available, pending, reserved, debt = balance(shop, account)
+        assert available + pending + reserved - debt == 40 + sum(each.added[account] for each in people)
     all_is_sound(shop, program)
