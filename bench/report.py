@@ -168,6 +168,9 @@ def document(run: dict[str, Any], sections: Iterable[tuple[str, str]]) -> str:
         "of two years, which the terms of this programme allow. M2 and M3 are asked of Guanxi and of (d) alone: there",
         "in one transaction the balance is changed if it suffices, an entry is made, the key is kept with the answer.",
         "Guanxi also keeps lots, their moves, redemptions and the trail.",
+        "",
+        "Database time is what PostgreSQL logs of its statements. A commit that is one of them, as of Guanxi's writes,",
+        "is in it with its wait for the disk; the one that ends a statement sent alone, as of the floor's, is not.",
     ]
     for title, text in sections:
         lines += ["", f"## {title}", "", text]
