@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from app.loyalty.tables import PointsReservation
 from app.loyalty.verify import verify
+from app.platform.database import instant_text
+from tests.api.acting import Shop, by
 from tests.conftest import NOW, Begin
 from tests.customers.acting import create
 from tests.loyalty.acting import (
@@ -26,6 +28,7 @@ from tests.loyalty.acting import (
 from tests.loyalty.conftest import Post
 from tests.loyalty.judging import sound
 from tests.loyalty.life import DAY, MINUTE, in_days
+from tests.loyalty.sending import done, new_member, new_program
 
 
 def test_a_clock_that_is_behind_posts_no_earlier_than_what_is_there(begin: Begin) -> None:
@@ -94,3 +97,17 @@ def test_an_open_reservation_is_the_only_row_that_is_closed(begin: Begin) -> Non
         void(work, held)
         [found] = work.session.query(PointsReservation).where(PointsReservation.org_id == work.org.id).all()
         assert (found.closed_as, found.captured, found.closed_at) == ("VOIDED", 0, NOW)
+
+
+async def test_a_transfer_between_clocks_that_differ_is_in_both_books_at_one_instant(shop: Shop) -> None:
+    """The trial balance is zero at any instant: also between the clock of one server and that of another."""
+    program = await new_program(shop)
+    one, two = await new_member(shop, program, points=10), await new_member(shop, program)
+    said = {"account": by(two), "points": 5, "reason": "Review"}
+    await done(shop, "pointsEarn", said, NOW + MINUTE)
+    await done(shop, "pointsTransfer", {"from": by(one), "to": by(two), "points": 3}, NOW)
+    asked = "query($asOf: DateTime) { loyaltyPrograms { trialBalance(asOf: $asOf) { points } } }"
+    for seconds in (-1, 0, 30, 60, 61):
+        as_of = instant_text(NOW + seconds * MINUTE / 60)
+        [read] = (await shop.ask(asked, NOW + 2 * MINUTE, asOf=as_of))["loyaltyPrograms"]
+        assert sum(each["points"] for each in read["trialBalance"]) == 0, seconds
