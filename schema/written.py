@@ -166,7 +166,9 @@ def _shown(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Items)
     if row.known is not None or not is_light(items):
         return None
     prepared = asked.reader.known(_question(planner, plan, row, items))
-    shown = Shown(prepared, row.of_shape.name, planner.values.given) if prepared else None
+    # What may have to be asked twice is asked after the writing.
+    sure = prepared is not None and not prepared.trusting
+    shown = Shown(prepared, row.of_shape.name, planner.values.given) if prepared and sure else None
     return shown if shown and shown.is_simple else None
 
 

@@ -9,12 +9,11 @@ from sqlalchemy import Table, and_, or_, select, update
 
 from app.customers.lookup import chunks
 from app.loyalty.ledger import BALANCES, Book
-from app.loyalty.looks import ACCOUNT, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS, due, next_due
+from app.loyalty.looks import ACCOUNT, LEVELS, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS, due, next_due
 from app.loyalty.lots import Held, Lot
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
     LoyaltyAccount,
-    LoyaltyLevel,
     PointsEntry,
     PointsLot,
     PointsLotMove,
@@ -33,7 +32,7 @@ _LOT: Table = cast("Table", PointsLot.__table__)
 _PARTS = ("pending", "remaining", "reserved")
 # Before any lot that was read.
 _FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)
-_WRITTEN = (*BALANCES, "version", "entries", "last_at", "due_at", "closed_at")
+_WRITTEN = (*BALANCES, "version", "entries", "last_at", "due_at", "closed_at", "kept_version", "kept_rank")
 
 
 class Books:
@@ -165,7 +164,7 @@ class Books:
         """Those of the programme's terms in force, by rank."""
         key = book.row["program_id"], book.terms.version
         if key not in self._levels:
-            self._levels[key] = levels_of(self.work, *key)
+            self._levels[key] = self.work.look(LEVELS, [book.id]).get(book.id, ())
         return self._levels[key]
 
     def close(self, held: UUID, at: datetime, status: ReservationStatus, captured: int = 0) -> None:
@@ -220,28 +219,22 @@ class Books:
         for book in books:
             if book.caught_up:
                 book.row["due_at"] = next_due(self.work, book.id)
+            if not book.keeps_its_level:
+                book.keep_level()
             closed = book.row["closed_at"] != self._before[book.id]["closed_at"]
             book.row["version"] += bool(book.entries or closed)
         self.work.update(a, [{name: book.row[name] for name in ("id", *_WRITTEN)} for book in books])
         for book in books:
             self._before[book.id] = {name: book.row[name] for name in _WRITTEN}
-            book.entries, book.moves, book.due_entries, book.caught_up = [], [], 0, False
+            book.entries, book.moves, book.due_entries = [], [], 0
+            book.caught_up = book.requalified = False
         for lot in lots:
             lot.is_new = lot.changed = False
         self._new, self._changed = [], []
 
     def _differs(self, book: Book) -> bool:
-        return any(book.row[name] != value for name, value in self._before[book.id].items())
-
-
-def levels_of(work: Work, program: UUID, version: int) -> tuple[Level, ...]:
-    v = LoyaltyLevel
-    levels = work.session.execute(
-        select(v.rank, v.qualify_points, v.retain_points, v.multiplier_e6)
-        .where(v.org_id == work.org.id, v.program_id == program, v.version == version)
-        .order_by(v.rank)
-    )
-    return tuple(Level(*row) for row in levels)
+        changed = any(book.row[name] != value for name, value in self._before[book.id].items())
+        return changed or not book.keeps_its_level
 
 
 def _row_of(lot: Lot) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.loyalty.lots import Held, Lot, Source, Taken, first
-from app.loyalty.rules import Level, Terms, level_on
+from app.loyalty.rules import Level, Terms, level_on, level_stands_until
 from app.loyalty.tables import NEVER, ReservationStatus
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
@@ -79,6 +79,7 @@ class Book:
     moves: list[dict[str, Any]] = field(default_factory=list)
     lots: dict[UUID, Lot] = field(default_factory=dict)
     caught_up: bool = False
+    requalified: bool = False
     due_entries: int = 0
     known_years: dict[int, int] | None = None
 
@@ -100,6 +101,18 @@ class Book:
         if self.known_years is None:
             self.known_years = self.rows.qualified(self)
         return self.known_years
+
+    @property
+    def keeps_its_level(self) -> bool:
+        """Whether nothing has touched what it was judged by."""
+        return self.row["kept_version"] == self.terms.version and not self.caught_up and not self.requalified
+
+    def keep_level(self) -> None:
+        """Write down the level, and let it be looked at again when the calendar may change it."""
+        self.row["kept_version"], self.row["kept_rank"] = self.terms.version, self.level
+        if self.qualified:
+            until = midnight(day_of(level_stands_until(self.today, self.terms)), self.zone)
+            self.row["due_at"] = min(self.row["due_at"], until)
 
     @property
     def level(self) -> int | None:
@@ -259,6 +272,7 @@ class Book:
         key = new_id()
         if year is not None:
             self.qualified[year] = self.qualified.get(year, 0) + (n if kind is Kind.EARN else -n)
+            self.requalified = True
         self.entries.append(
             {
                 "id": key,

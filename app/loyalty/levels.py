@@ -7,10 +7,10 @@ retain it, or falls, with a soft landing by one step. In the first days of a yea
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from app.loyalty.measures import POINTS, accounts, term_in_force
-from app.loyalty.tables import LoyaltyLevel, LoyaltyTerms, PointsEntry
+from app.loyalty.tables import LoyaltyLevel, LoyaltyProgram, LoyaltyTerms, PointsEntry
 from app.query.calendar import YearOf, YearStart
 from app.query.fact import constant
 from app.query.kind import Day, Exact, Flag, Kind, Raw, Text, Whole
@@ -40,6 +40,14 @@ def _levels(c: Any, name: str, version: Expression | None = None) -> tuple[Any, 
 @measure(accounts, Whole(), catalogued=False)
 def terms_version(c: Any, p: Any) -> Any:
     return term_in_force("version", c.org_id, c.program_id, p.now)
+
+
+def is_levelled(c: Any, p: Any) -> ColumnElement[bool]:
+    """Whether the level that is kept beside the balances still stands."""
+    of: Any = LoyaltyProgram.__table__.alias("of_program")
+    mine = of.c.org_id == c.org_id, of.c.id == c.program_id
+    in_force = select(of.c.version).where(*mine).correlate_except(of).scalar_subquery()
+    return and_(c.due_at > p.now, c.kept_version == in_force)
 
 
 def _term(c: Any, key: str) -> Expression:
@@ -110,7 +118,8 @@ def level_rank(c: Any, p: Any) -> Any:
     y = years.c
     in_grace = and_(y.year == c.this_year - constant(1), p.today - YearStart(p.today) < c.grace_days)
     held = select(func.max(y.rank)).where(or_(y.year == c.this_year, in_grace)).correlate_except(years)
-    return func.nullif(held.scalar_subquery(), _NONE)
+    replayed = func.nullif(held.scalar_subquery(), _NONE)
+    return case((is_levelled(c, p), c.kept_rank), else_=replayed)
 
 
 @measure(accounts, Whole(), nullable=True, catalogued=False)

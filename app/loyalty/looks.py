@@ -77,13 +77,11 @@ class _Memberships(Look):
                 if key_from(account) not in locked:
                     found[key_from(customer)] = UNKNOWN
         years = YEARS.found(writing, ids := [row["id"] for row in rows], YEARS.send(writing, ids))
-        versions = list({(row["program_id"], row["terms_version"]) for row in rows})
-        levels = dict(zip(versions, [_send_levels(writing, *version) for version in versions], strict=True))
+        levels = LEVELS.found(writing, ids, LEVELS.send(writing, ids))
         for row in rows:
             if found[row["customer_id"]] is not UNKNOWN:
-                told = writing.read(levels[row["program_id"], row["terms_version"]])
-                theirs = tuple(Level(*map(int, each)) for each in told)
-                found[row["customer_id"]].append(Membership(row, years[row["id"]], theirs))
+                key = row["id"]
+                found[row["customer_id"]].append(Membership(row, years[key], levels[key]))
         return found
 
 
@@ -114,7 +112,20 @@ class _Years(Look):
         }
 
 
-ACCOUNT, MEMBERSHIPS, LOTS, YEARS = _Account(), _Memberships(), _Lots(), _Years()
+class _Levels(Look):
+    """Of an account: the levels of its programme's terms, by rank."""
+
+    def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
+        return writing.send(_levels(writing.dialect), {"org": writing.org_id, "ids": sorted(set(values))})
+
+    def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, tuple[Level, ...]]:
+        found: dict[UUID, tuple[Level, ...]] = dict.fromkeys(values, ())
+        for account, *level in writing.read(sent):
+            found[key_from(account)] += (Level(*map(int, level)),)
+        return found
+
+
+ACCOUNT, MEMBERSHIPS, LOTS, YEARS, LEVELS = _Account(), _Memberships(), _Lots(), _Years(), _Levels()
 
 
 def before_spending(account: AccountLookup) -> list[tuple[Look, Any]]:
@@ -130,7 +141,7 @@ def before_buying(customer: CustomerLookup) -> list[tuple[Look, Any]]:
 
 def before_earning(account: AccountLookup) -> list[tuple[Look, Any]]:
     key = key_of(account.get("id") or "", "acc")
-    return [(ACCOUNT, key), (YEARS, key)] if key else []
+    return [(ACCOUNT, key), (YEARS, key), (LEVELS, key)] if key else []
 
 
 def due(work: Work, account: UUID, until: datetime) -> tuple[list[Row], list[Row]]:
@@ -181,16 +192,18 @@ def _members(dialect: str) -> Prepared:
     return prepare(select(a.id, a.customer_id).where(*mine, one_of(_ACCOUNT.c.customer_id, "ids", dialect)), dialect)
 
 
-def _send_levels(writing: Writing, program: UUID, version: int) -> Any:
-    return writing.send(_levels(writing.dialect), {"org": writing.org_id, "program": program, "version": version})
-
-
 @cache
 def _levels(dialect: str) -> Prepared:
-    v = LoyaltyLevel
-    mine = v.org_id == bindparam("org", type_=Key()), v.program_id == bindparam("program", type_=Key())
-    columns = v.rank, v.qualify_points, v.retain_points, v.multiplier_e6
-    return prepare(select(*columns).where(*mine, v.version == bindparam("version")).order_by(v.rank), dialect)
+    v, p, org = LoyaltyLevel, LoyaltyProgram, bindparam("org", type_=Key())
+    columns = a.id, v.rank, v.qualify_points, v.retain_points, v.multiplier_e6
+    rows = (
+        select(*columns)
+        .join_from(a, p, and_(p.org_id == a.org_id, p.id == a.program_id))
+        .join(v, and_(v.org_id == p.org_id, v.program_id == p.id, v.version == p.version))
+        .where(a.org_id == org, p.org_id == org, v.org_id == org, one_of(_ACCOUNT.c.id, "ids", dialect))
+        .order_by(a.id, v.rank)
+    )
+    return prepare(rows, dialect)
 
 
 @cache

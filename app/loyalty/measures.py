@@ -130,7 +130,10 @@ accounts = Shape(
     LoyaltyAccount.__table__,  # type: ignore[arg-type]
     prefix="acc",
     at="opened_at",
-    past={key: _left(key) for key in BALANCES} | {"entries": _left("place"), "closed_at": _by_then("closed_at")},
+    past={key: _left(key) for key in BALANCES}
+    | {"entries": _left("place"), "closed_at": _by_then("closed_at")}
+    # What is kept says nothing of any other day.
+    | {"kept_version": lambda _account, _now: constant(0)},
 )
 entries = Shape("entry", PointsEntry.__table__, prefix="ent", at="at")  # type: ignore[arg-type]
 redemptions = Shape(

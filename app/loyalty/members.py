@@ -51,6 +51,8 @@ def open_account(work: Work, given: rules.AccountOpen) -> Result:
         "version": 1,
         "last_at": work.now,
         "due_at": NEVER,
+        "kept_version": 0,
+        "kept_rank": None,
     }
     try:
         with work.savepoint():
@@ -59,6 +61,10 @@ def open_account(work: Work, given: rules.AccountOpen) -> Result:
         # Somebody else took the number after we had looked.
         _refuse_taken(work, problems, program.id, customer.id, number)
         raise
+    # Its book writes down the level that everybody has.
+    books = Books(work)
+    books.open([key])
+    books.write()
     facts.rebuild(work, enrolled, [customer.id])
     work.announce("loyalty_account.opened", account_id(key))
     return {"account": account_id(key)}

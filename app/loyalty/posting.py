@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 
 from app.loyalty.books import Books
-from app.loyalty.tables import LoyaltyAccount
+from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram
 from app.platform.access import Org
 from app.platform.rounds import Rounds
 from app.platform.work import Work, operator, work
@@ -41,6 +41,13 @@ def poster(engine: Engine, clock: Callable[[], datetime], at_once: int) -> Round
 
 
 def _due(work: Work, most: int) -> list[UUID]:
-    a = LoyaltyAccount
-    due = select(a.id).where(a.org_id == work.org.id, a.due_at <= work.now).order_by(a.due_at, a.id).limit(most)
-    return list(work.session.scalars(due))
+    """Accounts in which something is due, or whose level was judged by earlier terms."""
+    a, p, org = LoyaltyAccount, LoyaltyProgram, work.org.id
+    due = select(a.id).where(a.org_id == org, a.due_at <= work.now).order_by(a.due_at, a.id).limit(most)
+    found = list(work.session.scalars(due))
+    for program, version in work.session.execute(select(p.id, p.version).where(p.org_id == org)).all():
+        if len(found) < most:
+            mine = a.org_id == org, a.program_id == program, a.kept_version < version
+            earlier = select(a.id).where(*mine).order_by(a.kept_version, a.id).limit(most - len(found))
+            found += work.session.scalars(earlier)
+    return list(dict.fromkeys(found))

@@ -25,7 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
-import app.loyalty.due  # noqa: F401 - the balances with what has fallen due
+import app.loyalty.kept  # noqa: F401 - the balances with what has fallen due, and what is kept of them
 from app.loyalty.due import payments, returned
 from app.loyalty.measures import POINTS, accounts, programs, term_in_force
 from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove

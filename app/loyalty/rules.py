@@ -204,6 +204,13 @@ def level_on(day: int, qualified: Mapping[int, int], levels: Sequence[Level], te
     return _highest((status, old)) if in_grace else status
 
 
+def level_stands_until(day: int, terms: Terms) -> int:
+    """The next day on which the calendar alone may change a level."""
+    today = day_of(day)
+    grace_ends = day_number(date(today.year, 1, 1)) + terms.grace_days
+    return grace_ends if day < grace_ends else day_number(date(today.year + 1, 1, 1))
+
+
 def _earned(points: int, levels: Iterable[Level]) -> int | None:
     return _highest(level.rank for level in levels if points >= level.qualify_points)
 

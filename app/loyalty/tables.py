@@ -176,7 +176,8 @@ class LoyaltyAccount(Owned):
 
     `issued`, `redeemed`, `expired`, `reversed` and `adjusted` (net) are what this member added to the programme's
     accounts. `due_at`: nothing falls due before it, and no entry was made after it (NEVER: nothing falls due).
-    `entries`: how many there are, which numbers the next one.
+    `entries`: how many there are, which numbers the next one. `kept_rank`: the level (null: none) under version
+    `kept_version` of the terms, until `due_at`.
     """
 
     __tablename__ = "loyalty_accounts"
@@ -202,6 +203,7 @@ class LoyaltyAccount(Owned):
         Index(None, "org_id", "program_id", "opened_at", "id"),
         Index(None, "org_id", "opened_at", "id"),
         Index("ix_loyalty_accounts_due", "org_id", "due_at", "id"),
+        Index("ix_loyalty_accounts_kept", "org_id", "program_id", "kept_version", "id"),
         STRICT,
     )
 
@@ -215,6 +217,8 @@ class LoyaltyAccount(Owned):
     entries: Mapped[int]
     last_at: Mapped[datetime]
     due_at: Mapped[datetime]
+    kept_version: Mapped[int] = mapped_column(server_default="0")
+    kept_rank: Mapped[int | None]
     available: Mapped[int]
     pending: Mapped[int]
     reserved: Mapped[int]

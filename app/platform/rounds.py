@@ -29,10 +29,12 @@ class Rounds:
         with Session(self.engine.execution_options(reading=True)) as session:
             orgs = sorted(organizations(session), key=lambda org: org.id)
         for _ in range(min(len(orgs), _PATIENT)):
+            # The next one comes next whatever becomes of this one: none stands in the way of the others.
             org = orgs[self._next % len(orgs)]
-            if self._looked(org) and (done := self._did(org)):
-                return done
             self._next += 1
+            if self._looked(org) and (done := self._did(org)):
+                self._next -= 1
+                return done
         return 0
 
     def _looked(self, org: Org) -> bool:

@@ -93,7 +93,18 @@ class Compiler:
         for items in selections:
             needs.of(items)
         order = {key.node for key in page.order} if page else set()
-        return Graph(shape, needs.explainer.what_ifs).closure(needs.nodes | order)
+        shape, nodes, _ = self._trusted(shape, needs.nodes | order, needs)
+        return Graph(shape, needs.explainer.what_ifs).closure(nodes)
+
+    def _trusted(self, shape: Shape, nodes: set[str], needs: "Needs") -> tuple[Shape, set[str], list[str]]:
+        """The shape to read them from, and the guards of what is kept there."""
+        if not self.statement.trusting or shape.kept is None or needs.explainer.told or self.statement.clock.past:
+            return shape, nodes, []
+        found = Graph(shape).closure(nodes)
+        guards = sorted({guard for node, guard in shape.kept.guards.items() if node in found})
+        if guards:
+            self.statement.shared["trusted"] = True
+        return (shape.kept.shape, nodes | set(guards), guards) if guards else (shape, nodes, [])
 
     def is_flat(self, shape: Shape, selections: Sequence[Items]) -> bool:
         """Whether the selections are of the rows alone, without other rows or explanations."""
@@ -125,10 +136,11 @@ class Compiler:
             needs.of(items)
         order = [key.node for key in page.order] if page else []
         searching = page is not None and page.search is not None
+        source_shape, nodes, guards = self._trusted(shape, needs.nodes | {*order, *keep}, needs)
         reading = read(
             self.statement,
-            shape,
-            needs.nodes | {*order, *keep},
+            source_shape,
+            nodes,
             cut=cut,
             joined_on=joined_on,
             passing=passing,
@@ -147,8 +159,9 @@ class Compiler:
             for made in child.sources:
                 on = true() if isinstance(made, Lateral) else made.c.parent == wide[child.on]
                 source = source.outerjoin(made, on)
+        marks = [sql.either_or(wide[guard], sql.text(""), sql.text(sql.MARK)) for guard in guards]
         texts = [
-            sql.template(self.object(shape, items, wide, needs.explainer, children)).label(f"json_{n}")
+            sql.template([*self.object(shape, items, wide, needs.explainer, children), *marks]).label(f"json_{n}")
             for n, items in enumerate(selections)
         ]
         if page is not None:

@@ -46,7 +46,8 @@ ROW = "rowid"
 @dataclass
 class Statement:
     """One statement in the making: its parameters, the policy and the clock. `shared`: what several parts read.
-    `own_clock`: before the names of the clock's parameters, in a part that is read at another clock."""
+    `own_clock`: before the names of the clock's parameters, in a part that is read at another clock. `trusting`: what
+    is kept of rows is shown, and those of which it does not stand are marked."""
 
     dialect: str
     clock: Clock
@@ -54,6 +55,7 @@ class Statement:
     parameters: dict[str, TypeEngine[Any]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    trusting: bool = False
     own_clock: str = ""
 
     def at(self, own_clock: str) -> "Statement":

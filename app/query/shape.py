@@ -1,7 +1,7 @@
 """What can be asked of one table: its columns, the facts beside it, the measures over both, and which of its rows
 there are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 AsOf = Callable[[Any, ColumnElement[Any]], ColumnElement[Any]]
 # (statement, keys) -> rows: those of the keys that a select lists, or all of them.
 Derived = Callable[["Statement", Select[Any] | None], FromClause]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A shape of the same rows of which some measures are what is kept of them. `guards`: for each of those the flag
+    that says whether it still stands.
+
+    What is shown is read so first: a statement that holds no way to compute them is several times lighter. Should one
+    of its rows not stand, the answer bears a MARK, and the question is asked again in full.
+    """
+
+    shape: "Shape"
+    guards: Mapping[str, str]
 
 
 @dataclass
@@ -48,6 +61,7 @@ class Shape:
     search: "Callable[[Statement, int], Select[Any]] | None" = None
     measures: "dict[str, Measure]" = field(default_factory=dict)
     standing: "Standing | None" = None
+    kept: Kept | None = None
     derived: Derived | None = None
 
     def add(self, measure: "Measure") -> "Measure":

@@ -109,6 +109,10 @@ class Greatest(FunctionElement[int]):
     inherit_cache = True
 
 
+# No JSON text holds it.
+MARK = "\x01"
+
+
 class Least(FunctionElement[int]):
     """The smallest; unknown when any is."""
 

@@ -35,6 +35,7 @@ Expression = ColumnElement[Any]
 _SAME_NAME = re.compile(r"(\b\w+\.(\w+)) AS \2\b")
 # All of a policy's thresholds stand in it, few of which are asked for: their names are two thousand characters.
 _WHOLE_POLICY = re.compile(r"SELECT published\.\w+(, published\.\w+)+ \nFROM")
+_DOUBTING = "doubting "
 _PLACE = re.compile(r"\$(\d+)")
 
 
@@ -42,12 +43,14 @@ _PLACE = re.compile(r"\$(\d+)")
 class Prepared:
     """A statement as it is sent, and how each parameter's value is handed to the driver, in the order of $1, $2, ...
 
-    `took`: milliseconds of late, from which its runner judges where to run it; None before the first run.
+    `took`: milliseconds of late, from which its runner judges where to run it; None before the first run. `trusting`:
+    its answer may bear a MARK, and then the question is to be asked without trust.
     """
 
     text: str
     binders: Mapping[str, Binder]
     took: float | None = None
+    trusting: bool = False
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Raises KeyError when a parameter is not given: a bug of the one who asked."""
@@ -101,13 +104,13 @@ class World:
                 self._prepared.move_to_end(key)
         return found
 
-    def prepared(self, question: Question, dialect: str) -> Prepared:
+    def prepared(self, question: Question, dialect: str, *, trusting: bool = True) -> Prepared:
         """The statement of a question, from the cache or made now, which takes some tens of milliseconds."""
-        found = self.known(question, dialect)
+        found = self.known(question, dialect) if trusting else self._prepared.get((_DOUBTING + dialect, question))
         if found:
             return found
-        key = (dialect, question)
-        made = self.compile(question, dialect)
+        key = (dialect if trusting else _DOUBTING + dialect, question)
+        made = self.compile(question, dialect, trusting=trusting)
         with self._lock:
             self.misses += 1
             self._prepared[key] = made
@@ -115,9 +118,9 @@ class World:
                 self._prepared.popitem(last=False)
         return made
 
-    def compile(self, question: Question, dialect: str) -> Prepared:
+    def compile(self, question: Question, dialect: str, *, trusting: bool = True) -> Prepared:
         """Make the statement; it is refused here if a table's organisation is not named."""
-        statement = Statement(dialect, question.clock)
+        statement = Statement(dialect, question.clock, trusting=trusting)
         statement.policy = self._policy(statement, isinstance(question, Scenario) and question.proposed)
         answer = select(self._answer(statement, question))
         check(answer)
@@ -125,7 +128,8 @@ class World:
         compiled = answer.compile(dialect=spelled, compile_kwargs={"render_postcompile": True})
         used = compiled.positiontup or [name for name in statement.parameters if name in compiled.params]
         text = _WHOLE_POLICY.sub("SELECT published.* \nFROM", _SAME_NAME.sub(r"\1", str(compiled)))
-        return Prepared(text, {name: binder(statement.parameters[name], spelled) for name in used})
+        binders = {name: binder(statement.parameters[name], spelled) for name in used}
+        return Prepared(text, binders, trusting="trusted" in statement.shared)
 
     def _policy(self, statement: Statement, proposed: bool) -> CTE:
         """One row: the version in force at the clock, the first one before that, or a proposed one."""
