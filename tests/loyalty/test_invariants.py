@@ -228,6 +228,20 @@ def test_l7_soonest_expiry_is_spent_first_then_the_oldest(begin: Begin) -> None:
     assert left == [[10, 10, 3, 10], [5, 10, 0, 10], [0, 10, 0, 0], [0, 5, 0, 0]]
 
 
+def test_l7_what_was_given_away_keeps_its_days_and_its_age(begin: Begin) -> None:
+    with begin() as work:
+        programme = program(work)
+        ana, bo = member(work, programme), member(work, programme)
+        earn(work, ana, 10, expires_on=in_days(9))
+    with begin(now=NOW + MINUTE) as work:
+        earn(work, bo, 10, expires_on=in_days(9))
+        transfer(work, ana, bo, 6)
+        redeem(work, bo, 7)
+        assert [(lot.remaining, lot.earned_at) for lot in lots(work, bo)] == [(9, NOW + MINUTE), (0, NOW)]
+    with begin(now=NOW + 9 * DAY) as work:
+        assert codes(redeem, work, bo, 1) == ["INSUFFICIENT_POINTS"]
+
+
 def test_l8_no_more_is_clawed_back_than_was_earned(begin: Begin) -> None:
     with begin() as work:
         programme = program(work)
