@@ -33,7 +33,7 @@ COLUMNS: dict[str, str] = {
     "loyalty_levels": "org_id program_id version rank name name_folded qualify_points retain_points multiplier_e6"
     " benefits",
     "loyalty_accounts": "org_id id program_id customer_id number number_folded opened_at closed_at version entries"
-    f" last_at due_at {_BALANCES}",
+    f" last_at due_at kept_version kept_rank {_BALANCES}",
     "points_entries": "org_id id account_id program_id place at posted_at effective_day kind debit credit points"
     f" incoming reason source_prefix source_id qualifying_year qualified {_BALANCES}",
     "points_lots": "org_id id account_id points pending remaining reserved active_day active_at expires_day expires_at"
@@ -61,7 +61,7 @@ class Points:
         self._moved, self._place, self._had, self._ever, self._left = (_zeros(many) for _ in range(5))
         self._year, self._qualified = _zeros(many), _zeros(many)
         self._moves: list[array[int]] = [array("q") for _ in range(4)]
-        self._first_open = _zeros(shop.size)
+        self._first_open, self._best = _zeros(shop.size), _zeros(shop.size)
         self._replay()
 
     def rows(self, table: str) -> Iterator[Row]:
@@ -116,6 +116,11 @@ class Points:
             self._had[number], self._ever[number] = has + points, self._issued[index]
         for index, some in enumerate(lots):
             self._first_open[index] = some[0]
+            this, last = self._this_year(), self._this_year() - 1
+            self._best[index] = max(years.get((index, this), 0), years.get((index, last), 0))
+
+    def _this_year(self) -> int:
+        return int(self._shop.instant(self._shop.end)[:4])
 
     def _spend(self, number: int, lots: list[int], points: int) -> None:
         position = 0
@@ -148,10 +153,13 @@ class Points:
         for index in range(shop.size):
             number, opened = f"{index:010d}", shop.instant(shop.created_ms(index))
             due = self._day(self._told(self._first_open[index])[0] // DAY_MS + EXPIRY_DAYS)
+            # The calendar may change a level when the year ends.
+            due = min(due, f"{self._this_year() + 1}-01-01T00:00:00.000000Z")
+            rank = max((n for n, (_, points, _) in enumerate(LEVELS, 1) if self._best[index] >= points), default=None)
             available, issued, entries = self._available[index], self._issued[index], self._entries[index]
             yield (
                 *(self._org, member_key(shop, index), self._program, shop.customer_key(index), number, number, opened),
-                *(None, 1 + entries, entries, shop.instant(self._last[index]), due),
+                *(None, 1 + entries, entries, shop.instant(self._last[index]), due, 1, rank),
                 *(available, 0, 0, 0, issued, issued - available, 0, 0, 0, 0),
             )
 
