@@ -314,7 +314,8 @@ def ledger_verify(ctx: click.Context, org_id: str | None) -> None:
         for one in orgs:
             with Session(engine.execution_options(reading=True)) as session:
                 for said, rows in verify(Work(session, operator(one), datetime.now(UTC))).items():
-                    click.echo(f"{rows:,} {said}.")
+                    noun, how = said.split(" ", 1)
+                    click.echo(f"{_counted(rows, noun)} {how}.")
                     wrong = True
     if wrong:
         ctx.exit(1)
@@ -370,4 +371,4 @@ def _id(org: "Org") -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"

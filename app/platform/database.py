@@ -191,6 +191,8 @@ def _connect_sqlite(url: str) -> Engine:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            # INSERT OR REPLACE deletes, and so meets the triggers of what is only added to.
+            "recursive_triggers = ON",
             f"busy_timeout = {LOCK_SECONDS * 1000}",
             "cache_size = -16384",
             "mmap_size = 268435456",
