@@ -51,7 +51,13 @@ Person = Annotated["Customer", strawberry.lazy("schema.types")]  # type: ignore[
 Program = Annotated["LoyaltyProgram", strawberry.lazy("schema.loyalty")]
 Accounts = Annotated["LoyaltyAccountConnection", strawberry.lazy("schema.loyalty")]  # type: ignore[valid-type]
 
-AS_OF = {"as_of": (DateTime | None, None, "As of that instant; not in the future.")}
+AS_OF = {
+    "as_of": (
+        DateTime | None,
+        None,
+        "As of that instant; not in the future. Of the last seconds, what others still write may yet be added.",
+    )
+}
 
 
 def _points(of: Any, said: str, **flags: Any) -> Any:
@@ -82,7 +88,7 @@ class LoyaltyLevel:
 
 
 @entity(rewards)
-@strawberry.type(description="What points buy.")
+@strawberry.type(description="What points buy; as it is now, also below an asOf.")
 class Reward(Node):
     id: strawberry.ID = identity("rew")
     program: Program = one(Relation(programs, "program_id", "id"), description="In which programme.")
@@ -136,13 +142,15 @@ class LoyaltyLiability:
     )
     expiring: list[ExpiringPoints] = rows(
         Relation(reports.months, "id", "program_id", order=("expires_day",)),
-        description="Outstanding points by month of expiry, soonest first; those that never expire are not among them.",
+        description="Available and pending points by month of expiry, soonest first. Reserved ones, those that never "
+        "expire, and what is owed are not in it.",
     )
 
 
 @entity(programs, order=(("created_at", False), ("id", False)))
 @strawberry.type(
-    description="A loyalty programme: how points are earned, what they are worth, and its levels. 会员计划"
+    description="A loyalty programme: how points are earned, what they are worth, and its levels. Below an asOf its "
+    "terms and levels are those of then; version, names and rewards are as they are now. 会员计划"
 )
 class LoyaltyProgram(Node):
     id: strawberry.ID = identity("lpr")
@@ -224,7 +232,9 @@ class LoyaltyProgram(Node):
 # ------------------------------------------------------------------ accounts
 
 
-@strawberry.type(description="What a member has, with all that has fallen due by the clock.")
+@strawberry.type(
+    description="What a member has, with all that has fallen due by the clock; of an entry, what the book had after it."
+)
 class PointsBalance:
     available: SafeInt = measured(due.now_available, sort=True, description="Can be spent now.")
     pending: SafeInt = measured(due.now_pending, description="Earned, to be available later.")
@@ -280,12 +290,17 @@ def _expires_soon(days: Any, path: str, values: Values) -> Where:
         ),
     },
 )
-@strawberry.type(description="A customer's membership in a programme, with its points. 会员账户")
+@strawberry.type(
+    description="A customer's membership in a programme, with its points. It goes on if the customer is archived, until "
+    "it is closed. 会员账户"
+)
 class LoyaltyAccount(Node):
     id: strawberry.ID = identity("acc")
     live_id: strawberry.ID = live("acc")
     as_of: DateTime | None = same("as_of", "The instant this was read at; null: now.")
-    version: int = column(AccountTable.version, Whole(), filter=False, description="Rises with every change.")
+    version: int = column(
+        AccountTable.version, Whole(), filter=False, description="Rises with every change; of now, also below an asOf."
+    )
     number: str = column(
         AccountTable.number,
         Text(),
@@ -308,7 +323,8 @@ class LoyaltyAccount(Node):
     next_level: LoyaltyLevelProgress | None = part(
         unless=levels.next_rank,
         filter=False,
-        description="Points still to qualify for the next level, and by when; null at the highest.",
+        description="Points still to qualify for the next level, and by when; null at the highest. A closed account "
+        "shows where it stood.",
     )
     expiring: list[ExpiringPoints] = rows(
         _EXPIRING,
@@ -320,7 +336,8 @@ class LoyaltyAccount(Node):
     entries: "PointsEntryConnection" = related(  # type: ignore[valid-type]
         Annotated["PointsEntryConnection", strawberry.lazy("schema.loyalty")],
         Relation(entries, "id", "account_id"),
-        description="Its book as it was posted, latest first.",
+        description="Its book as it was posted, latest first. What fell due since its last posting counts in "
+        "`balance`, and is not an entry yet.",
     )
 
 
@@ -354,12 +371,20 @@ class PointsReservation(Node):
         measures.reservation_status, filter=False, description="What became of it, by the clock."
     )
     expires_at: DateTime = column(
-        ReservationTable.expires_at, Moment(), filter=False, description="When what is still held returns by itself."
+        ReservationTable.expires_at,
+        Moment(),
+        filter=False,
+        description="When what is still held returns by itself. Until then it can be captured, even if its points "
+        "would have expired since: holding took them.",
     )
     redemption: Redemption | None = one(
         Relation(redemptions, "redemption_id", "id"),
         description="Made by its capture, and to be reversed by; null until then.",
     )
+
+
+# What an entry calls the balances that it carries.
+_AFTER = {f"now_{name}": name for name in ("available", "pending", "reserved", "debt")}
 
 
 @entity(entries, order=(("at", True), ("place", True)))
@@ -379,6 +404,18 @@ class PointsEntry(Node):
         EntryTable.effective_day, Day(), filter=False, description="The day on which it took effect."
     )
     recorded_at: DateTime = column(EntryTable.posted_at, Moment(), filter=False, description="When it was posted.")
+    incoming: bool = column(
+        EntryTable.incoming,
+        Flag(),
+        filter=False,
+        description="Whether it is the receiver's half of a transfer. A transfer stands in two books, and each half is "
+        "from AVAILABLE to AVAILABLE: this one adds to its book, the other one takes.",
+    )
+    other_account: LoyaltyAccount | None = one(
+        Relation(accounts, "other_account_id", "id"),
+        description="Of a transfer, where the points came from or went; null of all else.",
+    )
+    balance: PointsBalance = part(nodes=_AFTER, filter=False, description="What the book had after it.")
     reason: str | None = column(EntryTable.reason, Text(), filter=False, description="As it was given.")
     source: Node | None = pointed(
         *(Relation(shape, measures.SOURCES[shape.prefix], "id") for shape in (purchases, redemptions, reservations)),

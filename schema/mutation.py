@@ -10,7 +10,7 @@ from keyword import iskeyword
 from typing import Annotated, Any, get_origin
 
 import strawberry
-from graphql import FieldNode, GraphQLError, GraphQLSchema, OperationDefinitionNode
+from graphql import FieldNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, get_named_type
 from graphql.execution.values import get_argument_values, get_directive_values
 from strawberry.directive import DirectiveLocation
 
@@ -26,6 +26,8 @@ from schema.roots import reread
 
 Result = dict[str, Any]
 Action = Callable[[Work, Any], Mapping[str, Any]]
+_KEY_ALONE = "an idempotency key (@idempotent or the Idempotency-Key header)"
+_KEY_OR_REF = f"{_KEY_ALONE} or an externalRef"
 _KEY = "Whatever the client makes up, once for each effect; remembered for 7 days."
 
 
@@ -134,7 +136,8 @@ def mutation(
         given = plain(definition.args["input"].type, arguments["input"])
         key = idempotency_key(request, raw.schema, raw.operation, raw.field_nodes, raw.variable_values)
         if key is None and mutated.needs_key(given):
-            message = "Give an idempotency key (@idempotent or the Idempotency-Key header) or an externalRef: a retry could do it twice."
+            told_by = _KEY_OR_REF if _has_ref(definition.args["input"].type) else _KEY_ALONE
+            message = f"Give {told_by}: a retry could do it twice."
             return {
                 "user_errors": [
                     {"code": Code.IDEMPOTENCY_KEY_REQUIRED.value, "message": message, "path": [], "node": None}
@@ -147,6 +150,12 @@ def mutation(
         description=description,
         metadata={"mutated": mutated},
     )
+
+
+def _has_ref(input_type: Any) -> bool:
+    """Whether such an input, or a row of it, can be told from a retry by the reference of another system."""
+    fields = get_named_type(input_type).fields
+    return "externalRef" in fields or ("rows" in fields and _has_ref(fields["rows"].type))
 
 
 def idempotency_key(

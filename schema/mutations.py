@@ -235,7 +235,7 @@ class Mutation:
         loyalty.open_account,
         points.LoyaltyAccountOpenInput,
         AccountOpened,
-        "Make a customer a member: from then on purchases in the programme's currency earn.",
+        "Make a customer a member: purchases in the programme's currency that are recorded from then on earn, whatever their day.",
     )
     loyalty_account_close = mutation(
         loyalty.close_account,

@@ -60,7 +60,10 @@ Organization.by_name = Viewer.by_name = True  # type: ignore[attr-defined]
 AS_OF = (
     DateTime | None,
     None,
-    "Everything below as of that instant; not in the future. Names and profile are as they are now.",
+    (
+        "Everything below as of that instant; not in the future. Names, profiles and rewards are as they are now; of the "
+        "last seconds, what others still write may yet be added."
+    ),
 )
 ARCHIVED = (ArchivedScope, ArchivedScope.EXCLUDE, "Whether archived customers are among them.")
 

@@ -44,9 +44,10 @@ PROGRAM = """program {
   levels { name rank qualifyPoints retainPoints multiplier benefits } rewards { id }
 }"""
 ACCOUNT = f"account {{ id liveId version number status openedAt {BALANCE} level {{ name }} customer {{ id }} }}"
-ENTRIES = (
-    "entries { id kind points debit credit effectiveOn recordedAt reason source { __typename id } account { id } }"
-)
+ENTRIES = f"""entries {{
+  id kind points debit credit effectiveOn recordedAt reason incoming {BALANCE} otherAccount {{ id {BALANCE} }}
+  source {{ __typename id }} account {{ id }}
+}}"""
 REDEMPTION = "redemption { id points reversed reward { id name stock } redeemedAt account { id } }"
 RESERVATION = "reservation { id points captured status expiresAt account { id } redemption { id points } }"
 ERRORS = """userErrors {

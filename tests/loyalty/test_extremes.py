@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from app.customers.actions import archive_customer
 from app.loyalty.tables import PointsReservation
 from app.loyalty.verify import verify
 from app.platform.database import instant_text
@@ -13,6 +14,7 @@ from tests.loyalty.acting import (
     buy,
     capture,
     codes,
+    customer_of,
     earn,
     entries,
     member,
@@ -73,6 +75,29 @@ def test_an_account_with_many_entries_is_as_sound_as_any(begin: Begin, post: Pos
         assert balance(work, account) == (0, 0, 0, 0)
         sound(work, programme)
         assert verify(work) == {}
+
+
+def test_held_points_can_be_captured_after_their_last_day(begin: Begin) -> None:
+    """Holding took them in time; what is not captured is gone."""
+    with begin() as work:
+        programme = program(work)
+        account = member(work, programme)
+        earn(work, account, 40, expires_on=in_days(1))
+        held = reserve(work, account, 40, minutes=3 * 24 * 60)
+    with begin(now=NOW + 2 * DAY) as work:
+        capture(work, held, 10)
+        stored = row(work, account)
+        assert (stored.redeemed, stored.expired, *balance(work, account)) == (10, 30, 0, 0, 0, 0)
+        assert verify(work) == {}
+
+
+def test_an_account_goes_on_when_its_customer_is_archived(begin: Begin) -> None:
+    with begin() as work:
+        account = member(work, program(work))
+        archive_customer(work, {"customer": {"id": customer_of(work, account)}, "reason": None})
+        earn(work, account, 10)
+        redeem(work, account, 4)
+        assert balance(work, account) == (6, 0, 0, 0)
 
 
 def test_a_purchase_earns_in_each_programme_of_its_currency(begin: Begin) -> None:

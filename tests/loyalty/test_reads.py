@@ -22,6 +22,9 @@ from app.platform.work import Work, transaction
 from tests.client import Client, application
 from tests.conftest import NOW, Begin
 from tests.loyalty import acting as a
+from tests.loyalty.conftest import Post
+from tests.loyalty.judging import CREDITED
+from tests.loyalty.life import DAY, everything_happens
 
 LEVELS = (("Green", 0, 0), ("Silver", 40, 30), ("Gold", 90, 70))
 READ = """query($asOf: DateTime) {
@@ -272,3 +275,36 @@ async def test_a_member_is_committed_while_the_account_is_open(desk: Desk, begin
         assert said["facts"]["committed"] == (phase == "SIGNING")
         assert said["lifecycle"]["phase"] == phase
         assert [each["status"] for each in said["loyaltyAccounts"]["nodes"]] == status
+
+
+STATEMENT = """query($by: LoyaltyAccountLookup!) { loyaltyAccount(by: $by) {
+  balance { ...All } entries(first: 100) { nodes {
+    kind points debit credit incoming otherAccount { liveId number } balance { ...All } } } } }
+fragment All on PointsBalance { available pending reserved debt lifetimeEarned }"""
+SHOWN = {"available": "available", "pending": "pending", "reserved": "reserved", "debt": "debt",
+         "issued": "lifetimeEarned"}  # fmt: skip
+
+
+async def test_a_statement_is_folded_from_what_the_api_tells_of_each_entry(
+    desk: Desk, begin: Begin, post: Post
+) -> None:
+    """Transfers too: which half it is, from or to whom, and what the book had after it."""
+    _, [ana, bo] = everything_happens(begin, post)
+    transfers = []
+    for account, other in ((ana, bo), (bo, ana)):
+        read = (await desk.read(STATEMENT, NOW + 20 * DAY, by={"id": account}))["loyaltyAccount"]
+        sums = dict.fromkeys(SHOWN.values(), 0)
+        for entry in reversed(read["entries"]["nodes"]):
+            if entry["kind"] == "TRANSFER":
+                sums["available"] += entry["points"] if entry["incoming"] else -entry["points"]
+                transfers.append((account, entry["incoming"], entry["points"]))
+                assert entry["otherAccount"]["liveId"] == other
+            else:
+                assert (entry["incoming"], entry["otherAccount"]) == (False, None)
+                for side, sign in ((entry["credit"], 1), (entry["debit"], -1)):
+                    balance, direction = CREDITED[side]
+                    if balance in SHOWN:
+                        sums[SHOWN[balance]] += sign * direction * entry["points"]
+            assert entry["balance"] == sums
+        assert read["balance"] == sums
+    assert transfers == [(ana, False, 20), (bo, True, 20)]
