@@ -308,3 +308,13 @@ async def test_a_statement_is_folded_from_what_the_api_tells_of_each_entry(
             assert entry["balance"] == sums
         assert read["balance"] == sums
     assert transfers == [(ana, False, 20), (bo, True, 20)]
+
+
+async def test_before_there_was_the_programme_there_was_nothing_in_it(desk: Desk, begin: Begin) -> None:
+    with begin() as work:
+        a.earn(work, a.member(work, a.program(work)), 10)
+    read = await desk.read(READ, asOf=instant_text(NOW - timedelta(microseconds=1)))
+    [programme] = read["loyaltyPrograms"]
+    assert [each["points"] for each in programme["trialBalance"]] == [0] * 9
+    assert programme["liability"] == {"outstanding": 0, "redemptionRate": None, "amount": None, "expiring": []}
+    assert read["loyaltyAccounts"] == {"totalCount": 0, "nodes": []}
