@@ -1,4 +1,4 @@
-"""Programmes, members' accounts and their books, as they are read."""
+"""Programmes and members' accounts, as they are read."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,24 +7,15 @@ import strawberry
 
 from app.customers.measures import customers
 from app.loyalty import due, levels, measures, reports
-from app.loyalty.measures import POINTS, accounts, entries, programs, redemptions, reservations, rewards
+from app.loyalty.measures import POINTS, accounts, entries, programs, rewards
 from app.loyalty.tables import LoyaltyAccount as AccountTable
 from app.loyalty.tables import LoyaltyLevel as LevelTable
 from app.loyalty.tables import LoyaltyProgram as ProgramTable
-from app.loyalty.tables import PointsEntry as EntryTable
-from app.loyalty.tables import PointsReservation as ReservationTable
-from app.loyalty.tables import Redemption as RedemptionTable
 from app.loyalty.tables import Reward as RewardTable
 from app.platform.refusals import BadInput
-from app.purchases.measures import purchases
-from app.query.kind import Day, Flag, Id, Moment, Name, Plain, Position, Raw, Text, Whole
+from app.query.kind import Day, Flag, Id, Moment, Plain, Position, Raw, Text, Whole
 from app.query.question import All, Compare, Related, Relation, Where
-from schema.enums import (
-    LedgerAccount,
-    LoyaltyAccountStatus,
-    PointsEntryKind,
-    PointsReservationStatus,
-)
+from schema.enums import LedgerAccount, LoyaltyAccountStatus
 from schema.fields import (
     Value,
     column,
@@ -35,7 +26,6 @@ from schema.fields import (
     money,
     one,
     part,
-    pointed,
     related,
     rows,
     same,
@@ -48,6 +38,7 @@ from schema.pages import connection
 from schema.scalars import CurrencyCode, Date, DateTime, Decimal, SafeInt
 
 Person = Annotated["Customer", strawberry.lazy("schema.types")]  # type: ignore[name-defined] # noqa: F821
+Entries = Annotated["PointsEntryConnection", strawberry.lazy("schema.loyalty_book")]  # type: ignore[name-defined] # noqa: F821
 Program = Annotated["LoyaltyProgram", strawberry.lazy("schema.loyalty")]
 Accounts = Annotated["LoyaltyAccountConnection", strawberry.lazy("schema.loyalty")]  # type: ignore[valid-type]
 
@@ -60,7 +51,7 @@ AS_OF = {
 }
 
 
-def _points(of: Any, said: str, **flags: Any) -> Any:
+def points_of(of: Any, said: str, **flags: Any) -> Any:
     """A column of points."""
     return column(of, POINTS, description=said, **{"filter": False, **flags})
 
@@ -75,10 +66,10 @@ class LoyaltyLevel:
         LevelTable.name, Text(), folded=LevelTable.name_folded, description="As members know it, like 金星."
     )
     rank: int = column(LevelTable.rank, Whole(), description="The higher, the better.")
-    qualify_points: SafeInt = _points(
+    qualify_points: SafeInt = points_of(
         LevelTable.qualify_points, "So many points that qualify, in one calendar year, reach it at once."
     )
-    retain_points: SafeInt = _points(
+    retain_points: SafeInt = points_of(
         LevelTable.retain_points, "So many in the year before keep it, for those who have it."
     )
     multiplier: Decimal = measured(
@@ -93,7 +84,7 @@ class Reward(Node):
     id: strawberry.ID = identity("rew")
     program: Program = one(Relation(programs, "program_id", "id"), description="In which programme.")
     name: str = column(RewardTable.name, Text(), filter=False, description="At most 200 characters.")
-    points: SafeInt = _points(RewardTable.points, "What it costs.")
+    points: SafeInt = points_of(RewardTable.points, "What it costs.")
     stock: int | None = column(
         RewardTable.stock, Whole(), filter=False, description="How many are left; null: unlimited."
     )
@@ -242,7 +233,7 @@ class PointsBalance:
     debt: SafeInt = measured(
         due.now_debt, description="Owed after a refund of points already spent; the next credit settles it."
     )
-    lifetime_earned: SafeInt = _points(AccountTable.issued, "All that was ever earned, whatever became of it.")
+    lifetime_earned: SafeInt = points_of(AccountTable.issued, "All that was ever earned, whatever became of it.")
 
 
 @strawberry.type(description="The next level, and what is missing.")
@@ -333,8 +324,8 @@ class LoyaltyAccount(Node):
         asked=_within,
         description="Available and pending points that expire, by day, soonest first.",
     )
-    entries: "PointsEntryConnection" = related(  # type: ignore[valid-type]
-        Annotated["PointsEntryConnection", strawberry.lazy("schema.loyalty")],
+    entries: Entries = related(
+        Entries,
         Relation(entries, "id", "account_id"),
         description="Its book as it was posted, latest first. What fell due since its last posting counts in "
         "`balance`, and is not an entry yet.",
@@ -342,85 +333,3 @@ class LoyaltyAccount(Node):
 
 
 LoyaltyAccountConnection, LoyaltyAccountEdge = connection(LoyaltyAccount)
-
-
-# ------------------------------------------------------------------ the book
-
-
-@entity(redemptions)
-@strawberry.type(description="Points that were spent.")
-class Redemption(Node):
-    id: strawberry.ID = identity("red")
-    account: LoyaltyAccount = one(Relation(accounts, "account_id", "id"), description="Of which account.")
-    points: SafeInt = _points(RedemptionTable.points, "So many.")
-    reversed: SafeInt = _points(RedemptionTable.reversed, "Of these, given back since.")
-    reward: Reward | None = one(
-        Relation(rewards, "reward_id", "id"), description="What they bought; null when points alone were taken."
-    )
-    redeemed_at: DateTime = column(RedemptionTable.redeemed_at, Moment(), filter=False, description="When.")
-
-
-@entity(reservations)
-@strawberry.type(description="Points held for a while, to be captured or let go.")
-class PointsReservation(Node):
-    id: strawberry.ID = identity("res")
-    account: LoyaltyAccount = one(Relation(accounts, "account_id", "id"), description="Of which account.")
-    points: SafeInt = _points(ReservationTable.points, "So many were held.")
-    captured: SafeInt = _points(ReservationTable.captured, "Of these, spent.")
-    status: PointsReservationStatus = measured(
-        measures.reservation_status, filter=False, description="What became of it, by the clock."
-    )
-    expires_at: DateTime = column(
-        ReservationTable.expires_at,
-        Moment(),
-        filter=False,
-        description="When what is still held returns by itself. Until then it can be captured, even if its points "
-        "would have expired since: holding took them.",
-    )
-    redemption: Redemption | None = one(
-        Relation(redemptions, "redemption_id", "id"),
-        description="Made by its capture, and to be reversed by; null until then.",
-    )
-
-
-# What an entry calls the balances that it carries.
-_AFTER = {f"now_{name}": name for name in ("available", "pending", "reserved", "debt")}
-
-
-@entity(entries, order=(("at", True), ("place", True)))
-@strawberry.type(description="One movement of points between two accounts; never changed afterwards. 积分流水")
-class PointsEntry(Node):
-    id: strawberry.ID = identity("ent")
-    account: LoyaltyAccount = one(Relation(accounts, "account_id", "id"), description="In whose book it stands.")
-    kind: PointsEntryKind = column(EntryTable.kind, Name(enum=PointsEntryKind), filter=False, description="What it is.")
-    points: SafeInt = _points(EntryTable.points, "Moved from debit to credit; always above zero.")
-    debit: LedgerAccount = column(
-        EntryTable.debit, Name(enum=LedgerAccount), filter=False, description="Where they were."
-    )
-    credit: LedgerAccount = column(
-        EntryTable.credit, Name(enum=LedgerAccount), filter=False, description="Where they are then."
-    )
-    effective_on: Date = column(
-        EntryTable.effective_day, Day(), filter=False, description="The day on which it took effect."
-    )
-    recorded_at: DateTime = column(EntryTable.posted_at, Moment(), filter=False, description="When it was posted.")
-    incoming: bool = column(
-        EntryTable.incoming,
-        Flag(),
-        filter=False,
-        description="Whether it is the receiver's half of a transfer. A transfer stands in two books, and each half is "
-        "from AVAILABLE to AVAILABLE: this one adds to its book, the other one takes.",
-    )
-    other_account: LoyaltyAccount | None = one(
-        Relation(accounts, "other_account_id", "id"),
-        description="Of a transfer, where the points came from or went; null of all else.",
-    )
-    balance: PointsBalance = part(nodes=_AFTER, filter=False, description="What the book had after it.")
-    reason: str | None = column(EntryTable.reason, Text(), filter=False, description="As it was given.")
-    source: Node | None = pointed(
-        *(Relation(shape, measures.SOURCES[shape.prefix], "id") for shape in (purchases, redemptions, reservations)),
-        description="The purchase, redemption or reservation that this belongs to.",
-    )
-
-
-PointsEntryConnection, PointsEntryEdge = connection(PointsEntry)

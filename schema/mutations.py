@@ -17,7 +17,8 @@ from app.touchpoints import actions as touchpoints
 from schema import inputs
 from schema import loyalty_inputs as points
 from schema.enums import RowOutcome, UpsertOutcome
-from schema.loyalty import LoyaltyAccount, LoyaltyProgram, PointsEntry, PointsReservation, Redemption, Reward
+from schema.loyalty import LoyaltyAccount, LoyaltyProgram, Reward
+from schema.loyalty_book import PointsEntry, PointsReservation, Redemption
 from schema.mutation import mutation, payload
 from schema.scores import Policy
 from schema.types import Consent, Customer, Purchase, Refund, Touchpoint
