@@ -79,11 +79,6 @@ class Books:
             refuse(Code.WRONG_STATE, "This loyalty account is closed.", *path)
         return found[0]
 
-    def new(self, row: dict[str, Any]) -> Book:
-        """An account that is opened now."""
-        self.work.insert(a, [row])
-        return self.open([row["id"]])[0]
-
     def _opened(self, row: dict[str, Any], years: dict[int, int] | None = None) -> Book:
         work = self.work
         terms = Terms(

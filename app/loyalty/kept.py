@@ -7,11 +7,18 @@ change: the first is something that falls due, the others write it again.
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import and_, func, select
+
 import app.loyalty.due  # noqa: F401 - the measures that are kept
 from app.loyalty.levels import is_levelled
 from app.loyalty.measures import accounts
+from app.loyalty.tables import LoyaltyAccount
+from app.platform.work import Work
+from app.query.fact import constant
+from app.query.flow import Statement, read
 from app.query.kind import Flag
 from app.query.measure import Measure
+from app.query.question import Clock
 from app.query.shape import Kept, Shape
 
 _KEPT = {
@@ -40,3 +47,19 @@ def _twin() -> Shape:
 
 
 accounts.kept = Kept(_twin(), {key: guard for key, (_, guard) in _KEPT.items()})
+
+
+def wrongly_kept(work: Work) -> int:
+    """In how many accounts another level is kept than a replay finds. None, unless something is broken."""
+    # As of now, nothing that is kept is believed.
+    statement = Statement(work.dialect, Clock(past=True))
+    statement.policy = select(constant(0).label("version")).cte("policy")
+    rows = read(statement, accounts, {"level_rank"})
+    a: Any = LoyaltyAccount.__table__.alias("kept")
+    wrong = (
+        select(func.count())
+        .select_from(rows.source.join(a, and_(a.c.org_id == statement.org, a.c.id == rows["id"])))
+        .where(*rows.tests, is_levelled(a.c, statement), a.c.kept_rank.is_distinct_from(rows["level_rank"]))
+    )
+    given = {"org": work.org.id, "now": work.now, "today": work.today}
+    return int(work.session.execute(wrong, given).scalar_one())

@@ -24,6 +24,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.loyalty.kept import wrongly_kept
 from app.loyalty.ledger import BALANCES
 from app.loyalty.tables import (
     NEVER,
@@ -85,6 +86,7 @@ def verify(work: Work) -> dict[str, int]:
             rows = select(func.count()).select_from(wrong.subquery("wrong"))
             found[said] = work.session.execute(rows).scalar_one()
     found["lot with days that begin at other instants"] = _of_other_days(work)
+    found["account with another level than a replay finds"] = wrongly_kept(work)
     return {said: rows for said, rows in found.items() if rows}
 
 

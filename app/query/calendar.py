@@ -18,18 +18,21 @@ class YearOf(_OfDay):
     """The calendar year."""
 
     name = "year_of"
+    inherit_cache = True
 
 
 class YearStart(_OfDay):
     """The first day of its year."""
 
     name = "year_start"
+    inherit_cache = True
 
 
 class MonthStart(_OfDay):
     """The first day of its month."""
 
     name = "month_start"
+    inherit_cache = True
 
 
 _POSTGRESQL_DAY = "(date '1970-01-01' + CAST({0} AS integer))"

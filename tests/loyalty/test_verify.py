@@ -42,6 +42,7 @@ TAMPERED = {
     "loyalty_accounts SET entries = entries + 1": "account with balances that are not the sum of the entries",
     f"loyalty_accounts SET last_at = {LATER}": "account with a last entry at another instant",
     f"loyalty_accounts SET due_at = {NEVER}": "account with something due sooner than noted",
+    "loyalty_accounts SET kept_rank = 7": "account with another level than a replay finds",
     "points_lots SET remaining = remaining - 1 WHERE remaining > 0": "account with other balances than in the lots",
     "points_lots SET points = points + 1": "lot of other points than came in",
     f"points_lots SET active_at = {LATER}": "lot with days that begin at other instants",
