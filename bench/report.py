@@ -164,7 +164,7 @@ def document(run: dict[str, Any], sections: Iterable[tuple[str, str]]) -> str:
         "Q3 is ten pages of 100 for everybody, one statement a page, since pages of the API end at 100. Guanxi works",
         "with all of its security; the others know the organisation and check the key, or not even that.",
         "",
-        "The level in Q1 is replayed by Guanxi under the terms in force, whatever they are; the others take the better",
+        "The level in Q1 is kept by Guanxi, as a replay under the terms in force found it; the others take the better",
         "of two years, which the terms of this programme allow. M2 and M3 are asked of Guanxi and of (d) alone: there",
         "in one transaction the balance is changed if it suffices, an entry is made, the key is kept with the answer.",
         "Guanxi also keeps lots, their moves, redemptions and the trail.",

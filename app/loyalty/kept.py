@@ -54,12 +54,14 @@ def wrongly_kept(work: Work) -> int:
     # As of now, nothing that is kept is believed.
     statement = Statement(work.dialect, Clock(past=True))
     statement.policy = select(constant(0).label("version")).cte("policy")
-    rows = read(statement, accounts, {"level_rank"})
+    rows = read(statement, accounts, {"level_rank", "terms_version"})
     a: Any = LoyaltyAccount.__table__.alias("kept")
+    # Not where something was done since, by a clock that is ahead of this one.
+    since = a.c.last_at <= statement.now, a.c.kept_version == rows["terms_version"]
     wrong = (
         select(func.count())
         .select_from(rows.source.join(a, and_(a.c.org_id == statement.org, a.c.id == rows["id"])))
-        .where(*rows.tests, is_levelled(a.c, statement), a.c.kept_rank.is_distinct_from(rows["level_rank"]))
+        .where(*rows.tests, *since, is_levelled(a.c, statement), a.c.kept_rank.is_distinct_from(rows["level_rank"]))
     )
     given = {"org": work.org.id, "now": work.now, "today": work.today}
     return int(work.session.execute(wrong, given).scalar_one())
