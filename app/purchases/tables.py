@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.customers.tables import of_a_customer
 from app.platform.database import STRICT, Base, Owned
+from app.touchpoints.tables import of_a_campaign
 
 
 class PurchaseStatus(Enum):
@@ -40,6 +41,7 @@ class Purchase(Owned):
         Index(None, "org_id", "recorded_at", "id"),
         Index(None, "org_id", "tailored_to"),
         Index(None, "org_id", "gross_reporting", "id"),
+        Index("ix_purchases_campaign", "org_id", "campaign_id", **of_a_campaign),
         Index(
             "ix_purchases_unconverted",
             "org_id",
@@ -81,6 +83,7 @@ class Purchase(Owned):
     content_hash: Mapped[str]
     voided_at: Mapped[datetime | None]
     void_reason: Mapped[str | None]
+    campaign_id: Mapped[UUID | None]
 
 
 class PurchaseLine(Base):

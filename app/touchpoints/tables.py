@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
@@ -38,6 +39,12 @@ class TouchpointKind(Enum):
     OTHER = "OTHER"
 
 
+of_a_campaign: dict[str, Any] = {
+    "postgresql_where": text("campaign_id IS NOT NULL"),
+    "sqlite_where": text("campaign_id IS NOT NULL"),
+}
+
+
 class Touchpoint(Owned):
     """`*_e6`: millionths. `content_hash` tells a repeat of the same external reference from another content under
     it."""
@@ -57,6 +64,8 @@ class Touchpoint(Owned):
         Index(None, "org_id", "occurred_at", "id"),
         Index(None, "org_id", "recorded_at", "id"),
         Index(None, "org_id", "in_reply_to"),
+        Index("ix_touchpoints_campaign", "org_id", "campaign_id", "customer_id", **of_a_campaign),
+        Index("ix_touchpoints_sent", "org_id", "local_day", **of_a_campaign),
         Index(
             "uq_touchpoints_ref",
             "org_id",
@@ -94,3 +103,4 @@ class Touchpoint(Owned):
     content_hash: Mapped[str]
     retracted_at: Mapped[datetime | None]
     retraction_reason: Mapped[str | None]
+    campaign_id: Mapped[UUID | None]

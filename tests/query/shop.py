@@ -41,6 +41,7 @@ from tests.oracle import (
 )
 from tests.oracle import Policy as OraclePolicy
 from tests.query.members import Book, book, store_books, store_programs
+from tests.query.outreach import store_campaign
 
 LIVE, ARCHIVED = 100, 6
 OPENED = NOW - timedelta(days=365 * 4)
@@ -444,6 +445,7 @@ def _store(work: Work, people: list[Person]) -> None:
     )
     store_books(work, [(person.id, each) for person in people for each in person.books])
     work.insert(Consent, [{"id": word.id, **of, **word.columns} for person, of in mine for word in person.words])
+    store_campaign(work, [person.id for person in people], OPENED)
     write_tokens(
         work,
         {
