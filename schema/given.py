@@ -23,6 +23,7 @@ from app.query.kind import Exact, Fixed, Flag, Id, Minor, Moment, Position, Text
 from app.query.question import All, AnyOf, Compare, Not, Related, Where
 from schema.fields import Value, of_part
 from schema.filters import filterable
+from schema.stored import input_json, is_where
 
 DEEPEST, MOST_LEAVES, LONGEST_LIST, MOST_DAYS = 5, 50, 200, 36_500
 
@@ -199,13 +200,16 @@ def _scaled(value: Any, decimals: int, operator: str) -> list[int]:
 
 
 def plain(type_: Any, value: Any) -> Any:
-    """A coerced argument as plain values: input objects as dictionaries in snake case, without what was left out; enums by name."""
+    """A coerced argument as plain values: input objects as dictionaries in snake case, without what was left out; enums by name; a
+    filter of customers as the JSON that was given."""
     type_ = get_nullable_type(type_)
     if value is None:
         return None
     if isinstance(type_, GraphQLList):
         return [plain(type_.of_type, each) for each in value]
     if isinstance(type_, GraphQLInputObjectType):
+        if is_where(type_):
+            return input_json(type_, value)
         named = _fields_of(type_)
         return {named[key][0]: plain(named[key][1], each) for key, each in value.items()}
     if isinstance(type_, GraphQLEnumType) and isinstance(value, Enum):

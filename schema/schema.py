@@ -19,6 +19,7 @@ from app.query.shape import Shape
 from app.query.statement import World
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
+from schema import stored
 from schema.errors import InputError, InsufficientPointsError, StaleVersionError, TakenError, UserError
 from schema.given import snake
 from schema.mutation import idempotent
@@ -80,6 +81,7 @@ def _finish(graphql: GraphQLSchema) -> None:
 
 graphql_schema: GraphQLSchema = schema._schema
 _finish(graphql_schema)
+stored.types.update(graphql_schema.type_map)
 
 
 def _shapes() -> dict[str, Shape]:
