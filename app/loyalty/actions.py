@@ -140,8 +140,7 @@ def transfer_points(work: Work, given: rules.Transfer) -> Result:
     # One instant for both halves: at none are the points in neither book, or in both.
     now = max(giver.now, taker.now)
     for book in (giver, taker):
-        book.now = now
-        book.catch_up()
+        book.wait_until(now)
     with at("points"):
         taken = giver.take(points)
         giver.post(Kind.TRANSFER, Account.AVAILABLE, Account.AVAILABLE, taken, reason=reason, other=taker.id)

@@ -46,6 +46,7 @@ class Books:
         self._read: dict[UUID, tuple[Any, ...] | None] = {}
         self._new: list[tuple[type[Base], dict[str, Any]]] = []
         self._changed: list[Any] = []
+        self._closed: set[UUID] = set()
 
     # -------------------------------------------------------------- opening
 
@@ -135,6 +136,7 @@ class Books:
 
     def due(self, book: Book, until: datetime) -> tuple[list[Lot], list[Held]]:
         lots, held = due(self.work, book.id, until)
+        held = [row for row in held if row["id"] not in self._closed]
         taken = [self.taken_by(book, [row["entry_id"]]) for row in held]
         return self._known(book, lots), [
             Held(row["id"], row["points"], row["expires_at"], each) for row, each in zip(held, taken, strict=True)
@@ -166,6 +168,7 @@ class Books:
         mine = s.org_id == self.work.org.id, s.id == held, s.closed_at.is_(None)
         values = {"closed_at": at, "closed_as": status.value, "captured": captured}
         self._changed.append(update(s).where(*mine).values(values))
+        self._closed.add(held)
 
     def _lots(self, book: Book, *tests: Any) -> list[Lot]:
         """Lots that pass, in the order in which they are spent."""
@@ -226,6 +229,7 @@ class Books:
         for lot in lots:
             lot.is_new = lot.changed = False
         self._new, self._changed = [], []
+        self._closed = set()
 
     def _differs(self, book: Book) -> bool:
         changed = any(book.row[name] != value for name, value in self._before[book.id].items())

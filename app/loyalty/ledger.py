@@ -146,6 +146,15 @@ class Book:
                 self._expire([each], instant)
         self.due_entries = len(self.entries)
 
+    def wait_until(self, now: datetime) -> None:
+        """Let commands take effect only then, after what falls due until then."""
+        if now > self.now:
+            self.now = now
+            if self.caught_up:
+                # What is due next was not looked for yet.
+                self.row["due_at"] = now
+            self.catch_up()
+
     def _expire(self, lots: Iterable[Lot], at: datetime) -> None:
         for lot in lots:
             if lot.remaining and lot.expires_at <= at:

@@ -353,6 +353,20 @@ def test_l12_what_was_issued_is_somewhere(begin: Begin, post: Post) -> None:
         assert -of["ISSUED"] == of["REDEEMED"] + of["EXPIRED"] + of["REVERSED"] + outstanding + of["ADJUSTMENTS"]
 
 
+def test_l12_a_transfer_lets_go_of_a_lapsed_hold_once_though_its_points_expired_since(begin: Begin) -> None:
+    with begin() as work:
+        programme = program(work)
+        ana, bo = member(work, programme), member(work, programme)
+        earn(work, ana, 10, None, in_days(3))
+        earn(work, bo, 10)
+        reserve(work, ana, 2, 1)
+    with begin(NOW + 30 * DAY) as work:
+        transfer(work, bo, ana, 4)
+        assert (balance(work, ana), balance(work, bo)) == ((4, 0, 0, 0), (6, 0, 0, 0))
+        assert row(work, ana).expired == 10
+        assert not verify(work)
+
+
 def test_l13_of_two_who_spend_what_is_enough_for_one_one_does(begin: Begin) -> None:
     with begin() as work:
         account = member(work, program(work))
