@@ -187,6 +187,9 @@ class TouchpointRecordInput:
     relative_quality: Decimal | None = said("A survey's answer; 1 = parity with the competitor, above 0.")
     relative_price: Decimal | None = said("A survey's answer; 1 = parity with the competitor, above 0.")
     in_reply_to: TouchpointLookup | None = said("The touchpoint of the same customer that it answers.")
+    campaign_id: strawberry.ID | None = said(
+        "The campaign it came of. To speak in its name takes a member of its treatment arm who consents, then and now."
+    )
     external_ref: ExternalRefInput | None = said(_REPEAT)
     attributes: JSON | None = said("At most 16 KiB and 5 levels.")
 
@@ -243,6 +246,7 @@ class PurchaseRecordInput:
     channel: Channel = said("Where it was bought.", Channel.OTHER)
     promotional: bool = said("Whether it was bought in a promotion.", False)
     tailored_to: TouchpointLookup | None = said("The need of the same customer that it was made to fit.")
+    campaign_id: strawberry.ID | None = said("The campaign it came of.")
     external_ref: ExternalRefInput | None = said(_REPEAT)
 
 

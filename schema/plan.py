@@ -68,11 +68,8 @@ class Planner(Selections):
     def set_clock(self, now: datetime) -> None:
         """The clock of the whole field: of the request, of an asOf, or of the first page."""
         self.now = now
-        org = self.caller.org
-        given: dict[str, Any] = getattr(self.values, "given", {})
-        self.values = Values(now, local_day(now, org.zone), org.exponent, given)
-        given.update(_of_org(org))
-        given["now"], given["today"], given["pin"] = now, self.values.today, microseconds(now)
+        self.values = values_at(self.caller.org, now, getattr(self.values, "given", {}))
+        given = self.values.given
         if self.as_of is not None:
             given["instant_suffix"] = f"@{microseconds(self.as_of)}"
             given["as_of"] = f'"{instant_text(self.as_of)}"'
@@ -139,9 +136,7 @@ class Planner(Selections):
         self, of: GraphQLObjectType, nodes: Iterable[FieldNode], path: str, named: Mapping[str, str] | None = None
     ) -> q.Items:
         """What is selected of a row or a part of it."""
-        return tuple(
-            self._item(of, selected, _under(path, selected), named or {}) for selected in self.below(nodes, of)
-        )
+        return tuple(self._item(of, selected, under(path, selected), named or {}) for selected in self.below(nodes, of))
 
     def _item(self, of: GraphQLObjectType, selected: Selected, path: str, named: Mapping[str, str]) -> q.Item:
         if selected.name == "__typename":
@@ -333,10 +328,10 @@ class Planner(Selections):
         inner: Any = get_named_type(of.fields[selected.name].type)
         match selected.name:
             case "nodes":
-                return q.Paged(selected.key, "nodes", self.items(inner, selected.nodes, _under(path, selected)))
+                return q.Paged(selected.key, "nodes", self.items(inner, selected.nodes, under(path, selected)))
             case "edges" | "pageInfo":
                 parts = tuple(
-                    self._paged_part(inner, each, _under(path, selected)) for each in self.below(selected.nodes, inner)
+                    self._paged_part(inner, each, under(path, selected)) for each in self.below(selected.nodes, inner)
                 )
                 return q.Paged(selected.key, selected.name, parts=parts)
             case _:
@@ -347,11 +342,11 @@ class Planner(Selections):
             return q.Paged(selected.key, "__typename", said=of.name)
         if selected.name == "node":
             inner: Any = get_named_type(of.fields["node"].type)
-            return q.Paged(selected.key, "node", self.items(inner, selected.nodes, _under(path, selected)))
+            return q.Paged(selected.key, "node", self.items(inner, selected.nodes, under(path, selected)))
         return q.Paged(selected.key, selected.name)
 
 
-def _under(path: str, selected: Selected) -> str:
+def under(path: str, selected: Selected) -> str:
     # No name begins with a digit, so no alias can look like the path to another field.
     return f"{path}_{selected.key.replace('_', '_0')}"
 
@@ -374,6 +369,14 @@ def _of_org(org: Org) -> dict[str, Any]:
         "instant_suffix": "",
         "as_of": "null",
     }
+
+
+def values_at(org: Org, now: datetime, given: dict[str, Any]) -> Values:
+    """The values of any question of that organisation at that clock; adds them to what is given."""
+    values = Values(now, local_day(now, org.zone), org.exponent, given)
+    given.update(_of_org(org))
+    given["now"], given["today"], given["pin"] = now, values.today, microseconds(now)
+    return values
 
 
 def rows_class(of: Any) -> Any:

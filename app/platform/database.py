@@ -25,6 +25,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import SmallInteger, TypeDecorator, TypeEngine
 
+from app.platform.draws import IN_SQLITE, drawn
 from app.platform.refusals import OperatorError
 from app.platform.tenancy import every_statement_names_the_organisation
 from app.platform.walls import CANNOT_SERVE, TAKE_ROLE
@@ -198,6 +199,7 @@ def _connect_sqlite(url: str) -> Engine:
             "mmap_size = 268435456",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function(IN_SQLITE, 1, drawn, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:

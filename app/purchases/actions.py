@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.customers import facts
 from app.loyalty import earning as loyalty
+from app.outreach.contact import unknown
 from app.platform.ids import PublicId
 from app.platform.refusals import Refused
 from app.platform.work import Work
@@ -15,7 +16,7 @@ from app.purchases.rates import conversion, rates_for
 from app.purchases.refunds import refund_purchase, void_purchase
 from app.purchases.rules import Order, needs_key
 from app.purchases.tables import Purchase, PurchaseLine
-from app.touchpoints.actions import enter, link, linked, place, standing
+from app.touchpoints.actions import attributed, enter, link, linked, place, standing
 from app.touchpoints.rules import AT_MOST_ROWS, Register, Verdict, answer, few_enough
 from app.touchpoints.tables import TouchpointKind
 
@@ -76,7 +77,13 @@ def _convert(work: Work, orders: Sequence[Order]) -> None:
 def _judged(work: Work, orders: Sequence[Order]) -> list[Verdict]:
     register = Register("pur", standing(work, Purchase, orders, "voided_at"))
     needs = linked(work, orders)
-    return [register.enter(order, link(order, "tailored_to", needs, TouchpointKind.NEED)) for order in orders]
+    lost = {id(order) for order in attributed(work, orders) if order.columns["campaign_id"] is None}
+    verdicts = []
+    for order in orders:
+        problems = link(order, "tailored_to", needs, TouchpointKind.NEED)
+        problems += [unknown(*order.problems.prefix)] if id(order) in lost else []
+        verdicts.append(register.enter(order, problems))
+    return verdicts
 
 
 def _public(key: UUID | None) -> str:

@@ -43,6 +43,7 @@ class PurchaseRecord(TypedDict, total=False):
     channel: str
     promotional: bool
     tailored_to: Lookup | None
+    campaign_id: str | None
     external_ref: Ref | None
 
 
@@ -112,7 +113,9 @@ def order(given: PurchaseRecord, now: datetime, zone: ZoneInfo, *path: str | int
             "gross_minor": gross,
             "refunded_minor": 0,
             "tailored_to": None,
+            "campaign_id": None,
         },
+        campaign=given.get("campaign_id"),
         content={
             **said,
             "purchased_at": given_instant(given.get("purchased_at")),

@@ -7,7 +7,7 @@ of the path that leads to them, which keeps the statement readable.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from app.query.kind import Kind
 
@@ -300,4 +300,14 @@ class Scenario:
     clock: Clock = Clock()
 
 
-Question: TypeAlias = Lookup | Listing | Connection | Nodes | Groups | Scenario
+class Own(Protocol):
+    """A question of a capability's own, which says itself how it is answered."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def answer(self, compiler: Any) -> Any:
+        """The expression of the whole answer as JSON text; `compiler` is that of the statement."""
+
+
+Question: TypeAlias = Lookup | Listing | Connection | Nodes | Groups | Scenario | Own

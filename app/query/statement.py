@@ -158,6 +158,9 @@ class World:
                 return groups(statement, question, self.shapes[question.shape])
             case Scenario():
                 return self._scenario(compiler, question)
+            case _:
+                own: Expression = question.answer(compiler)
+                return own
 
     def _lookup(self, compiler: Compiler, question: Lookup) -> Expression:
         statement, shape = compiler.statement, self.shapes[question.shape]

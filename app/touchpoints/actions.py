@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from app.customers import facts, lookup
 from app.customers import rules as customers
 from app.customers.cards import settled
+from app.outreach.contact import Contact as Sent
+from app.outreach.contact import named, objections
 from app.platform.foreseen import Unused
 from app.platform.ids import PublicId
 from app.platform.refusals import Code, Problem, Problems, Refused
@@ -17,7 +19,7 @@ from app.platform.work import Work
 from app.touchpoints import rules
 from app.touchpoints.facts import contacted
 from app.touchpoints.rules import Draft, Name, Register, Standing, Verdict
-from app.touchpoints.tables import Touchpoint, TouchpointKind
+from app.touchpoints.tables import Direction, Touchpoint, TouchpointKind
 
 Result = dict[str, Any]
 D = TypeVar("D", bound=Draft)
@@ -91,14 +93,33 @@ def _record(work: Work, drafts: Sequence[Draft], *, whole: bool) -> list[Verdict
 def _judged(work: Work, drafts: Sequence[Draft]) -> list[Verdict]:
     register = Register("tou", standing(work, Touchpoint, drafts, "retracted_at"))
     contacts = linked(work, drafts)
+    against = _objections(work, drafts)
     verdicts = []
     for draft in drafts:
-        verdict = register.enter(draft, link(draft, "in_reply_to", contacts))
+        problems = [*link(draft, "in_reply_to", contacts), *against.get(id(draft), ())]
+        verdict = register.enter(draft, problems)
         if verdict.outcome == "RECORDED" and verdict.key and draft.name:
             # A later row may answer this one.
             contacts[draft.name] = Contact(verdict.key, draft.columns["customer_id"], draft.columns["kind"], live=True)
         verdicts.append(verdict)
     return verdicts
+
+
+def _objections(work: Work, drafts: Sequence[Draft]) -> dict[int, list[Problem]]:
+    """What stands against those that came of a campaign, by the draft."""
+    sent = attributed(work, drafts)
+    contacts = [
+        Sent(
+            draft.campaign or "",
+            draft.columns["customer_id"],
+            draft.columns["channel"],
+            draft.columns["direction"] == Direction.OUTBOUND.value,
+            draft.columns["occurred_at"],
+            draft.problems.prefix,
+        )
+        for draft in sent
+    ]
+    return dict(zip(map(id, sent), objections(work, contacts), strict=True)) if sent else {}
 
 
 def _find(work: Work, problems: Problems, given: rules.Lookup) -> Touchpoint:
@@ -190,6 +211,20 @@ class Contact(NamedTuple):
     customer_id: UUID
     kind: str
     live: bool
+
+
+def attributed(work: Work, drafts: Iterable[Draft]) -> list[Draft]:
+    """The sound drafts that came of a campaign; the column that names it is filled where there is such a one."""
+    found = [draft for draft in drafts if draft.campaign and not draft.problems]
+    if found:
+        campaigns = named(work, [draft.campaign for draft in found if draft.campaign])
+        for draft in found:
+            key = campaigns.get(draft.campaign or "")
+            draft.hold("campaign_id", key)
+            if key is None:
+                # Part of the content all the same: a record without any campaign says something else.
+                draft.content["campaign_id"] = "unknown"
+    return found
 
 
 def linked(work: Work, drafts: Iterable[Draft]) -> dict[UUID | Name, Contact]:

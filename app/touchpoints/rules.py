@@ -47,6 +47,7 @@ class TouchpointRecord(TypedDict, total=False):
     relative_quality: Decimal | None
     relative_price: Decimal | None
     in_reply_to: Lookup | None
+    campaign_id: str | None
     external_ref: Ref | None
     attributes: Any
 
@@ -75,7 +76,8 @@ class Draft:
     """A record on its way in.
 
     `columns` is the row it becomes. `content` is what was given, cleaned, by which a repeat is told: an instant that
-    was left out is no part of it, so that a retry without one is equal. `link` names the contact it answers or fits.
+    was left out is no part of it, so that a retry without one is equal. `link` names the contact it answers or fits,
+    `campaign` the campaign it came of, as given.
     """
 
     customer: customers.Lookup
@@ -84,6 +86,7 @@ class Draft:
     link: Lookup | None
     columns: dict[str, Any]
     content: dict[str, Any]
+    campaign: str | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> "Name | None":
@@ -123,8 +126,10 @@ def draft(given: TouchpointRecord, now: datetime, zone: ZoneInfo, *path: str | i
             "local_day": local_day(at, zone),
             "recorded_at": now,
             "in_reply_to": None,
+            "campaign_id": None,
         },
         content={**said, "occurred_at": given_instant(given.get("occurred_at"))},
+        campaign=given.get("campaign_id"),
     )
 
 
