@@ -64,6 +64,15 @@ def _issued(planner: Planner, selected: Selected, of: GraphQLObjectType, text: s
     return lookup(planner, selected, of, _ID)
 
 
+def by_id(prefix: str) -> Ask:
+    """A row by its id alone."""
+
+    def ask(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
+        return _issued(planner, selected, of, given["id"], prefix)
+
+    return ask
+
+
 def customer(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question | None:
     by = given["by"]
     planner.set_as_of(given.get("asOf"))

@@ -24,7 +24,7 @@ from graphql import (
 
 from app.platform.refusals import BadInput
 from schema.asks import terms_of
-from schema.fields import Related, source_of
+from schema.fields import Computed, Related, source_of
 from schema.given import plain
 from schema.groups import MOST_GROUPS
 from schema.plan import Planner, python_class, rows_class
@@ -122,10 +122,11 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
     if as_of is not None:
         planner.refuse_instant(as_of)
     source = source_of(of.fields[selected.name])
-    if isinstance(source, Related) and source.asked is not None:
+    if isinstance(source, Related | Computed) and source.asked is not None:
         source.asked(given, selected.key, planner.values)
     if "nodes" in getattr(inner, "fields", {}):
-        planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None)
+        own_order = source.relation.order if isinstance(source, Related) else ()
+        planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None, own_order)
     elif selected.name == "customerGroups":
         planner.test_of(python_class(planner.schema.type_map["Customer"]), given, selected.key)
         if given.get("first") is not None and not 1 <= given["first"] <= MOST_GROUPS:

@@ -13,6 +13,7 @@ from strawberry.dataloader import DataLoader
 
 from app.customers.tables import Consent
 from app.loyalty.tables import LoyaltyAccount, LoyaltyTerms, PointsEntry
+from app.outreach.tables import Campaign, CampaignCost
 from app.platform.access import Caller
 from app.platform.walls import enter
 from app.purchases.tables import Purchase, Refund
@@ -78,6 +79,10 @@ class Asked:
                 (LoyaltyAccount, LoyaltyAccount.closed_at),
                 (PointsEntry, PointsEntry.at),
                 (LoyaltyTerms, LoyaltyTerms.at),
+                (Campaign, Campaign.created_at),
+                (Campaign, Campaign.launched_at),
+                (Campaign, Campaign.ended_at),
+                (CampaignCost, CampaignCost.at),
             )
         ]
         with self.engine.execution_options(reading=True).connect() as connection:

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 import strawberry
 
+from app.campaigns.measures import MemberStatus as CampaignMemberStatus
 from app.customers.tables import Channel, ConsentPurpose, ConsentState, CustomerKind
 from app.loyalty.tables import AccountStatus as LoyaltyAccountStatus
 from app.loyalty.tables import EntryKind as PointsEntryKind
 from app.loyalty.tables import LedgerAccount
 from app.loyalty.tables import ReservationStatus as PointsReservationStatus
+from app.outreach.tables import CampaignArm, CampaignObjective, CampaignStatus, ExclusionReason
 from app.platform.refusals import Code
 from app.purchases.tables import PurchaseStatus
 from app.relationships.measures import NextAction, RelationshipTier
@@ -22,12 +24,17 @@ __all__ = [
     "ArchivedScope",
     "BatchOnError",
     "BehaviorType",
+    "CampaignArm",
+    "CampaignMemberStatus",
+    "CampaignObjective",
+    "CampaignStatus",
     "Channel",
     "Code",
     "ConsentPurpose",
     "ConsentState",
     "CustomerKind",
     "Direction",
+    "ExclusionReason",
     "LedgerAccount",
     "LifecyclePhase",
     "LifecycleStage",
@@ -288,6 +295,56 @@ described(
     CAPTURED="Some or all of them were spent; the rest returned.",
     VOIDED="They were let go.",
     EXPIRED="The time was over; they returned by themselves.",
+)
+described(
+    CampaignStatus,
+    "How far a campaign is.",
+    DRAFT="Planned: nobody is enrolled.",
+    RUNNING="Launched: audience and arms are frozen, members may be contacted.",
+    COMPLETED="Over: nobody is contacted any more; purchases still count until the window closes.",
+    CANCELLED="Called off, before or after launch.",
+)
+described(
+    CampaignObjective,
+    "What a campaign is for: the next best actions of customers, and four more.",
+    RESOLVE_COMPLAINT="客户投诉管理",
+    WIN_BACK="流失客户挽回",
+    RECOVER_DISSATISFIED="不满意客户管理",
+    PREVENT_TERMINATION="客户终止预防管理",
+    CONVERT_PROSPECT="潜在客户转化",
+    CLOSE_FIRST_ORDER="Turn a commitment into a first order.",
+    NURTURE_SECOND_PURCHASE="新客户培养",
+    CAPTURE_NEEDS="发现客户潜在需求",
+    BUILD_SATISFACTION="满意度营销",
+    INVITE_COCREATION="共同创造价值",
+    REWARD_LOYALTY="忠诚客户维护",
+    ACQUIRE="Find new customers. 客户获取",
+    CARE="Greet and thank, like on birthdays. 客户关怀",
+    LAUNCH="Present something new.",
+    OTHER="Any other.",
+)
+described(
+    CampaignArm,
+    "The part of a campaign's members that one belongs to.",
+    TREATMENT="May be contacted.",
+    HOLDOUT="Kept untouched, to tell what would have happened anyway. 对照组",
+)
+described(
+    CampaignMemberStatus,
+    "The highest reached; refunds undo a conversion.",
+    name="CampaignMemberStatus",
+    ENROLLED="In an arm, and nothing more.",
+    CONTACTED="We have written or called on the campaign's channel.",
+    RESPONDED="The customer has answered, on any channel.",
+    CONVERTED="Has bought, and kept it, in the conversion window.",
+)
+described(
+    ExclusionReason,
+    "Why somebody whom an audience finds is left out, in the order in which reasons are applied.",
+    ARCHIVED="The customer is archived.",
+    NO_CONSENT="No consent to that purpose on that channel.",
+    SUPPRESSED="Never to be contacted for marketing.",
+    FREQUENCY_CAP="Has had as many marketing contacts of late as the policy allows.",
 )
 described(
     Code,

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.platform.access import Org
 from app.query.kind import Id, Kind, Minor
 from app.query.measure import Measure
 from app.query.question import Relation, Where
@@ -96,7 +97,19 @@ class Same:
     parameter: str
 
 
-Source = Value | Money | PartOf | Fixed | Related | Pointed | Why | Same
+@dataclass(frozen=True)
+class Computed:
+    """What Python makes of whole numbers that a statement reads: these nodes of the row that `relation` leads to, or
+    null. `made`: (numbers, arguments, organisation) -> what is told, by the names of its fields. `asked` raises BadInput
+    for arguments that cannot be asked. An argument asOf sets the clock of what is read."""
+
+    relation: Relation
+    nodes: tuple[str, ...]
+    asked: Callable[[Mapping[str, Any], str, Any], None]
+    made: Callable[[Mapping[str, int], Mapping[str, Any], Org], Mapping[str, Any]]
+
+
+Source = Value | Money | PartOf | Fixed | Related | Pointed | Why | Same | Computed
 
 
 @dataclass
@@ -138,9 +151,9 @@ def live(prefix: str) -> Any:
     )
 
 
-def valued(node: str, kind: Kind, *, description: str) -> Any:
+def valued(node: str, kind: Kind, *, nullable: bool = False, filter: bool = False, description: str) -> Any:
     """A value of a row that no table holds, or that a measure names."""
-    return _declare(Value(node, kind, False, filter=False), description)
+    return _declare(Value(node, kind, nullable, filter=filter), description)
 
 
 def measured(measure: Measure, *, description: str | None = None, **flags: Any) -> Any:
@@ -248,6 +261,11 @@ def related(
     """A connection of the rows that point to this one."""
     resolver = asking(connection, {**PAGING, **(arguments or {})})
     return _declare(Related("many", relation, filter), description, resolver=resolver)
+
+
+def computed(source: Computed, returns: Any, *, arguments: "Mapping[str, Argument]", description: str) -> Any:
+    """What Python makes of a row's numbers."""
+    return _declare(source, description, resolver=asking(returns, arguments))
 
 
 def explained(of: type[Enum] | None, explanation: Any, measures: Mapping[str, Measure], *, description: str) -> Any:

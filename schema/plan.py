@@ -17,16 +17,30 @@ from app.platform.days import local_day
 from app.platform.ids import EARLIEST, EPOCH, microseconds
 from app.platform.refusals import BadInput
 from app.query import question as q
-from app.query.kind import Plain
+from app.query.kind import Plain, Whole
 from app.query.page import SEARCH_RANK, read_cursor
 from app.query.shape import Shape
-from schema.fields import Entity, Fixed, Money, PartOf, Pointed, Related, Same, Source, Value, Why, of_part, source_of
+from schema.fields import (
+    Computed,
+    Entity,
+    Fixed,
+    Money,
+    PartOf,
+    Pointed,
+    Related,
+    Same,
+    Source,
+    Value,
+    Why,
+    of_part,
+    source_of,
+)
 from schema.filters import paths
 from schema.given import Values, where_of
 from schema.selection import Selected, Selections
 
 T = TypeVar("T")
-CODE = Plain()
+CODE, NUMBER = Plain(), Whole()
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 MOST_FORMS = 64
 _CLOCKS = {(past, named): q.Clock(past, named) for past in (False, True) for named in (False, True)}
@@ -166,7 +180,7 @@ class Planner(Selections):
                 return q.Explained(selected.key, self._again(selected, explained), self.told(inner, selected.nodes))
             case Related(how="many", relation=relation):
                 return self._nested(of, selected, inner, path, relation)
-            case Related():
+            case Related() | Computed():
                 return self._beside(of, selected, inner, path, source)
             case Pointed(relations=relations):
                 return self._either(selected, inner, path, relations)
@@ -174,21 +188,26 @@ class Planner(Selections):
                 raise NoSource(f"{of.name}.{selected.name} has no source.")
 
     def _beside(
-        self, of: GraphQLObjectType, selected: Selected, inner: GraphQLObjectType, path: str, related: Related
+        self, of: GraphQLObjectType, selected: Selected, inner: GraphQLObjectType, path: str, source: Related | Computed
     ) -> q.Item:
-        """The row, or the plain list of rows, that a row leads to."""
+        """The row, or the plain list of rows, that a row leads to; or the numbers that Python computes the field of."""
 
         def asked(planner: Planner) -> tuple[str | None, q.Where | None]:
             given = planner.arguments(of, selected)
             clock = planner.set_own_clock(given["asOf"], path) if given.get("asOf") is not None else None
-            return clock, related.asked(given, path, planner.values) if related.asked else None
+            return clock, source.asked(given, path, planner.values) if source.asked else None
 
+        if isinstance(source, Computed) and not self.completed:
+            raise NoSource(f"{of.name}.{selected.name} is computed, whatever is selected of it.")
         argued = bool(of.fields[selected.name].args)
         clock, where = self._again(selected, asked, clocked=True) if argued else (None, None)
+        if isinstance(source, Computed):
+            numbers = tuple(q.Field(node, node, NUMBER, False) for node in source.nodes)
+            return q.One(selected.key, source.relation, numbers, clock)
         items = self.items(inner, selected.nodes, path)
-        if related.how == "one":
-            return q.One(selected.key, related.relation, items, clock)
-        return q.Rows(selected.key, related.relation, items, clock, where)
+        if source.how == "one":
+            return q.One(selected.key, source.relation, items, clock)
+        return q.Rows(selected.key, source.relation, items, clock, where)
 
     def set_own_clock(self, instant: datetime, path: str) -> str:
         """An asOf of a field below: the clock of what it selects, by the name under which its parameters are given."""
@@ -258,18 +277,25 @@ class Planner(Selections):
         rows_of = rows_class(of)
 
         def paged(planner: Planner) -> tuple[q.Page, q.Where | None]:
-            return planner.asked_of(rows_of, planner.arguments(parent, selected), path, False, None)
+            return planner.asked_of(rows_of, planner.arguments(parent, selected), path, False, None, relation.order)
 
         page, test = self._again(selected, paged)
         fields = tuple(self._paged(of, each, path) for each in self.below(selected.nodes, of))
         return q.Many(selected.key, rows_of.entity.shape.name, relation, fields, page, test)
 
     def asked_of(
-        self, rows_of: Any, given: Mapping[str, Any], path: str, clocked: bool, terms: Sequence[Any] | None
+        self,
+        rows_of: Any,
+        given: Mapping[str, Any],
+        path: str,
+        clocked: bool,
+        terms: Sequence[Any] | None,
+        own_order: Sequence[str] = (),
     ) -> tuple[q.Page, q.Where | None]:
-        """Which page of which rows a list's arguments ask for."""
+        """Which page of which rows a list's arguments ask for; `own_order`: the relation's, unless ordered otherwise."""
         entity: Entity = rows_of.entity
-        order = self._order(rows_of, entity, given)
+        usual = tuple((node.lstrip("-"), node.startswith("-")) for node in own_order) or entity.default_order
+        order = self._order(rows_of, usual, given)
         if terms and not given.get("orderBy"):
             order = (q.Order(SEARCH_RANK, True),)
         page = self._page(entity.shape, order, given, path, clocked, terms)
@@ -281,7 +307,7 @@ class Planner(Selections):
         where = given.get("where")
         return where_of(rows_of, where, f"{path}_where", self.values) if where is not None else None
 
-    def _order(self, rows_of: type, entity: Entity, given: Mapping[str, Any]) -> tuple[q.Order, ...]:
+    def _order(self, rows_of: type, usual: Sequence[tuple[str, bool]], given: Mapping[str, Any]) -> tuple[q.Order, ...]:
         asked = given.get("orderBy") or []
         if len(asked) > 5:
             raise BadInput("At most 5 sort keys.")
@@ -290,7 +316,7 @@ class Planner(Selections):
         for each in asked:
             node = sortable[each["field"].name].node
             order.setdefault(node, q.Order(node, each["direction"].name == "DESC"))
-        return tuple(order.values()) or tuple(q.Order(node, falls) for node, falls in entity.default_order)
+        return tuple(order.values()) or tuple(q.Order(node, falls) for node, falls in usual)
 
     def _page(
         self,

@@ -8,6 +8,7 @@ import strawberry
 from app.query import question as q
 from schema import asks
 from schema.asks import Ask
+from schema.campaigns import Campaign, CampaignConnection
 from schema.catalogue import Metric, catalogue
 from schema.context import asked
 from schema.enums import ArchivedScope
@@ -115,6 +116,8 @@ ROOTS: dict[str, Ask] = {
     "loyaltyPrograms": asks.every,
     "loyaltyAccount": asks.account,
     "loyaltyAccounts": asks.rows,
+    "campaign": asks.by_id("cam"),
+    "campaigns": asks.rows,
 }
 
 
@@ -231,4 +234,16 @@ class Query:
         {**PAGING, **listing("LoyaltyAccount"), "as_of": AS_OF},
         _asking("loyaltyAccounts"),
         "Accounts, closed ones included, oldest first unless ordered otherwise. Below an asOf those that were opened by then.",
+    )
+    campaign: Campaign | None = _root(
+        Campaign | None,
+        {"id": (strawberry.ID, REQUIRED, "The campaign's id.")},
+        _asking("campaign"),
+        "One campaign; null when there is none.",
+    )
+    campaigns: CampaignConnection = _root(  # type: ignore[valid-type]
+        CampaignConnection,
+        {**PAGING, **listing("Campaign")},
+        _asking("campaigns"),
+        "Campaigns, latest first unless ordered otherwise.",
     )

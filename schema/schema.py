@@ -8,6 +8,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
+    get_named_type,
     is_introspection_type,
 )
 from strawberry.extensions import ParserCache, ValidationCache
@@ -20,7 +21,9 @@ from app.query.statement import World
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
 from schema import stored
+from schema.computed import resolver
 from schema.errors import InputError, InsufficientPointsError, StaleVersionError, TakenError, UserError
+from schema.fields import Computed, source_of
 from schema.given import snake
 from schema.mutation import idempotent
 from schema.mutations import Mutation
@@ -75,6 +78,8 @@ def _finish(graphql: GraphQLSchema) -> None:
             definition = field.extensions["strawberry-definition"]
             if by_name and definition.base_resolver is None:
                 field.resolve = _by_name
+            elif isinstance(source := source_of(field), Computed):
+                field.resolve = resolver(source, get_named_type(field.type))
             elif not by_name:
                 field.resolve = _by_key
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from app.campaigns.measures import campaigns, members
 from app.customers.measures import average_order_minor, consents, contactable, customers, last_words, net_minor
 from app.customers.tables import Consent as ConsentTable
 from app.customers.tables import Customer as CustomerTable
@@ -20,6 +21,7 @@ from app.query.question import Compare, Relation, Where
 from app.touchpoints import measures as contacts
 from app.touchpoints.measures import touchpoints
 from app.touchpoints.tables import Touchpoint as TouchpointTable
+from schema.campaigns import Campaign, CampaignMember, CampaignMemberConnection
 from schema.enums import (
     Channel,
     ConsentPurpose,
@@ -92,9 +94,10 @@ EVERY_WORD = Relation(consents, "id", "customer_id")
 
 
 OF_CUSTOMER = {"customer_id": (Value("customer_id", Id(prefix="cus"), False), None, "The customer's id.")}
+OF_CAMPAIGN = {"campaign_id": (Value("campaign_id", Id(prefix="cam"), True), None, "The id of the campaign it names.")}
 
 
-@entity(touchpoints, order=(("occurred_at", True),), extra=OF_CUSTOMER)
+@entity(touchpoints, order=(("occurred_at", True),), extra=OF_CUSTOMER | OF_CAMPAIGN)
 @strawberry.type(description="One contact, on any channel, by either side. 接触点")
 class Touchpoint(Node):
     id: strawberry.ID = identity("tou")
@@ -128,6 +131,9 @@ class Touchpoint(Node):
     )
     in_reply_to: Contact | None = one(
         Relation(touchpoints, "in_reply_to", "id"), description="The touchpoint that this one answers."
+    )
+    campaign: Campaign | None = one(
+        Relation(campaigns, "campaign_id", "id"), description="The campaign that it was made for, or answers."
     )
     external_ref: ExternalRef | None = part(
         unless="ref_value", nodes=OWN_REF, description="Another system's name for it."
@@ -180,6 +186,7 @@ class Refund(Node):
     purchases,
     order=(("purchased_at", True),),
     extra=OF_CUSTOMER
+    | OF_CAMPAIGN
     | {
         "currency": (Value("currency", Plain(), False), None, "The purchase's own currency, like EUR."),
     },
@@ -220,6 +227,10 @@ class Purchase(Node):
     )
     tailored_to: Contact | None = one(
         Relation(touchpoints, "tailored_to", "id"), description="The need that this order was made to fit."
+    )
+    campaign: Campaign | None = one(
+        Relation(campaigns, "campaign_id", "id"),
+        description="The campaign that the buyer named, like by its code. Conversions do not rest on it.",
     )
     external_ref: ExternalRef | None = part(
         unless="ref_value", nodes=OWN_REF, description="Another system's name for it."
@@ -383,13 +394,19 @@ class Customer(Node):
         filter=True,
         description="Memberships in loyalty programmes, closed ones included, oldest first.",
     )
+    campaign_memberships: CampaignMemberConnection = related(  # type: ignore[valid-type]
+        CampaignMemberConnection,
+        Relation(members, "id", "customer_id", order=("-enrolled_at",)),
+        description="The campaigns that enrolled the customer, in either arm, latest first.",
+    )
 
 
 CustomerConnection, CustomerEdge = connection(Customer)
 
 
+CampaignOrder, CampaignOrderField = order_type(Campaign, paths(Campaign, "sort"))
 LoyaltyAccountOrder, LoyaltyAccountOrderField = order_type(LoyaltyAccount, paths(LoyaltyAccount, "sort"))
 CustomerOrder, CustomerOrderField = order_type(Customer, paths(Customer, "sort"))
 TouchpointOrder, TouchpointOrderField = order_type(Touchpoint, paths(Touchpoint, "sort"))
 PurchaseOrder, PurchaseOrderField = order_type(Purchase, paths(Purchase, "sort"))
-make(Customer, Touchpoint, Purchase, LoyaltyAccount)
+make(Customer, Touchpoint, Purchase, LoyaltyAccount, Campaign, CampaignMember)

@@ -8,13 +8,10 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
-    Column,
     ColumnElement,
     Double,
     FromClause,
-    MetaData,
     Select,
-    Table,
     and_,
     case,
     cast,
@@ -37,7 +34,7 @@ from app.query.fact import constant
 from app.query.flow import Statement, read
 from app.query.kind import Fixed, Minor, Whole
 from app.query.measure import measure
-from app.query.shape import Shape
+from app.query.shape import Shape, described
 
 Expression = ColumnElement[Any]
 
@@ -54,11 +51,6 @@ _HELD = {
     LedgerAccount.DEBT: ("now_debt", -1),
 }
 _SUMMED = tuple(node for node, _ in _HELD.values())
-
-
-def _described(name: str, **types: Any) -> Table:
-    """What columns such rows have."""
-    return Table(name, MetaData(), Column("org_id", Key()), *(Column(key, type_) for key, type_ in types.items()))
 
 
 def _totals(statement: Statement, keys: Select[Any] | None) -> CTE:
@@ -107,7 +99,7 @@ def _ledger(statement: Statement, keys: Select[Any] | None) -> FromClause:
 
 ledger = Shape(
     "ledger_balance",
-    _described("ledger_balances", program_id=Key(), account=BigInteger(), points=BigInteger()),
+    described("ledger_balances", program_id=Key(), account=BigInteger(), points=BigInteger()),
     key=("program_id", "account"),
     derived=_ledger,
 )
@@ -116,7 +108,7 @@ ledger = Shape(
 
 liabilities = Shape(
     "liability",
-    _described(
+    described(
         "liabilities",
         id=Key(),
         currency=Words(),
@@ -233,13 +225,13 @@ def _months(statement: Statement, keys: Select[Any] | None) -> FromClause:
 
 expiring = Shape(
     "expiring_points",
-    _described("expiring_points", account_id=Key(), expires_day=BigInteger(), points=BigInteger()),
+    described("expiring_points", account_id=Key(), expires_day=BigInteger(), points=BigInteger()),
     key=("account_id", "expires_day"),
     derived=_expiring,
 )
 months = Shape(
     "expiring_month",
-    _described("expiring_months", program_id=Key(), expires_day=BigInteger(), points=BigInteger()),
+    described("expiring_months", program_id=Key(), expires_day=BigInteger(), points=BigInteger()),
     key=("program_id", "expires_day"),
     derived=_months,
 )

@@ -16,9 +16,9 @@ from app.query.kind import Kind
 class Relation:
     """How rows of one shape lead to rows of another: `child` column of the target equals `parent` column of the source.
 
-    `only`: conditions on the target's row besides; (row, clock) -> conditions. `order` of a plain list, by column;
-    `-` before one that falls. `selective`: a test on the target finds few rows, so it is better asked first than for
-    each row of the source.
+    `only`: conditions on the target's row besides; (row, clock) -> conditions. `order` of a plain list, or of a
+    connection unless another is asked for, by column; `-` before one that falls. `selective`: a test on the target
+    finds few rows, so it is better asked first than for each row of the source.
     """
 
     target: Any  # a Shape

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table
+from sqlalchemy import Column, ColumnElement, FromClause, MetaData, Select, Table
 
+from app.platform.database import Key
 from app.query.fact import FactTable
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 AsOf = Callable[[Any, ColumnElement[Any]], ColumnElement[Any]]
 # (statement, keys) -> rows: those of the keys that a select lists, or all of them.
 Derived = Callable[["Statement", Select[Any] | None], FromClause]
+
+
+def described(name: str, **types: Any) -> Table:
+    """The columns of rows that no table holds."""
+    return Table(name, MetaData(), Column("org_id", Key()), *(Column(key, type_) for key, type_ in types.items()))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import concat_op
 
+from app.platform.database import Instant
 from app.query.fact import constant
 
 _ATOM = re.compile(r"[\w.:\"]+|'[^']*'|%\(\w+\)s(::\w+)?")
@@ -142,6 +143,14 @@ class Share(FunctionElement[int]):
     inherit_cache = True
 
 
+class DaysLater(FunctionElement[Any]):
+    """(instant, days): so many times 24 hours after it."""
+
+    name = "days_later"
+    type = Instant()
+    inherit_cache = True
+
+
 class Found(FunctionElement[int]):
     """(text, part): where a part begins in a text, from 1; 0 when it does not."""
 
@@ -181,6 +190,7 @@ _SHARE_POSTGRESQL = (
     "CAST(div(CAST(2 AS numeric) * {0} * {1} * {2} + CAST({3} AS numeric) * {4}, CAST(2 AS numeric) * {3} * {4})"
     " AS bigint)"
 )
+_DAYS_LATER_SQLITE = "(strftime('%Y-%m-%dT%H:%M:%S', substr({0}, 1, 19), '+' || {1} || ' days') || substr({0}, 20))"
 for element, in_sqlite, in_postgresql in (
     (JsonString, "json_quote({0})", "coalesce(CAST(to_json({0}) AS text), 'null')"),
     # Every connection of ours is in UTC.
@@ -196,6 +206,7 @@ for element, in_sqlite, in_postgresql in (
     (Least, "min({0}, {1})", "least({0}, {1})"),
     (Given, "+{0}", "{0}"),
     (Share, _SHARE_SQLITE, _SHARE_POSTGRESQL),
+    (DaysLater, _DAYS_LATER_SQLITE, "({0} + make_interval(days => CAST({1} AS integer)))"),
     (Found, "instr({0}, {1})", "strpos({0}, {1})"),
 ):
     # '%' of the patterns is escaped where the driver would read it as a parameter.
