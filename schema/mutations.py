@@ -16,12 +16,13 @@ from app.scores import actions as scores
 from app.touchpoints import actions as touchpoints
 from schema import inputs
 from schema import loyalty_inputs as points
+from schema.consents import Consent
 from schema.enums import RowOutcome, UpsertOutcome
 from schema.loyalty import LoyaltyAccount, LoyaltyProgram, Reward
 from schema.loyalty_book import PointsEntry, PointsReservation, Redemption
 from schema.mutation import mutation, payload
 from schema.scores import Policy
-from schema.types import Consent, Customer, Purchase, Refund, Touchpoint
+from schema.types import Customer, Purchase, Refund, Touchpoint
 
 _OUTCOME = "What became of it."
 _NEEDS_KEY = "Needs an idempotency key."

@@ -6,7 +6,7 @@ The selection is walked over the finished schema, where each field tells its sou
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
@@ -35,13 +35,12 @@ from schema.fields import (
     of_part,
     source_of,
 )
-from schema.filters import paths
 from schema.given import Values, where_of
+from schema.paging import order_of, size_of
 from schema.selection import Selected, Selections
 
 T = TypeVar("T")
 CODE, NUMBER = Plain(), Whole()
-DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 MOST_FORMS = 64
 _CLOCKS = {(past, named): q.Clock(past, named) for past in (False, True) for named in (False, True)}
 
@@ -295,7 +294,7 @@ class Planner(Selections):
         """Which page of which rows a list's arguments ask for; `own_order`: the relation's, unless ordered otherwise."""
         entity: Entity = rows_of.entity
         usual = tuple((node.lstrip("-"), node.startswith("-")) for node in own_order) or entity.default_order
-        order = self._order(rows_of, usual, given)
+        order = order_of(rows_of, usual, given)
         if terms and not given.get("orderBy"):
             order = (q.Order(SEARCH_RANK, True),)
         page = self._page(entity.shape, order, given, path, clocked, terms)
@@ -307,17 +306,6 @@ class Planner(Selections):
         where = given.get("where")
         return where_of(rows_of, where, f"{path}_where", self.values) if where is not None else None
 
-    def _order(self, rows_of: type, usual: Sequence[tuple[str, bool]], given: Mapping[str, Any]) -> tuple[q.Order, ...]:
-        asked = given.get("orderBy") or []
-        if len(asked) > 5:
-            raise BadInput("At most 5 sort keys.")
-        sortable = _sortable(rows_of) if asked else {}
-        order: dict[str, q.Order] = {}
-        for each in asked:
-            node = sortable[each["field"].name].node
-            order.setdefault(node, q.Order(node, each["direction"].name == "DESC"))
-        return tuple(order.values()) or tuple(q.Order(node, falls) for node, falls in usual)
-
     def _page(
         self,
         shape: Shape,
@@ -327,12 +315,7 @@ class Planner(Selections):
         clocked: bool,
         terms: Sequence[Any] | None,
     ) -> q.Page:
-        first, last = given.get("first"), given.get("last")
-        if first is not None and last is not None:
-            raise BadInput("Give first or last, not both.")
-        size = first if first is not None else last if last is not None else DEFAULT_PAGE
-        if not 1 <= size <= LARGEST_PAGE:
-            raise BadInput(f"A page has 1 to {LARGEST_PAGE} rows.")
+        size, backward = size_of(given)
         self.values.put(f"{path}_size", size)
         self.values.put(f"{path}_more", size + 1)
         sides: dict[str, tuple[bool, ...] | None] = {"after": None, "before": None}
@@ -346,7 +329,7 @@ class Planner(Selections):
                 sides[side] = tuple(value is None for value in place.values)
         for n, (low, high) in enumerate(terms or ()):
             self.values.given |= {f"term_{n}_low": low, f"term_{n}_high": high}
-        return q.Page(path, order, last is not None, sides["after"], sides["before"], len(terms) if terms else None)
+        return q.Page(path, order, backward, sides["after"], sides["before"], len(terms) if terms else None)
 
     def _paged(self, of: GraphQLObjectType, selected: Selected, path: str) -> q.Paged:
         if selected.name == "__typename":
@@ -375,12 +358,6 @@ class Planner(Selections):
 def under(path: str, selected: Selected) -> str:
     # No name begins with a digit, so no alias can look like the path to another field.
     return f"{path}_{selected.key.replace('_', '_0')}"
-
-
-@cache
-def _sortable(rows_of: type) -> Mapping[str, Any]:
-    """The sort keys of a type, by name. Asked first once the schema is whole."""
-    return paths(rows_of, "sort")
 
 
 @lru_cache(maxsize=1_000)

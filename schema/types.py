@@ -6,7 +6,6 @@ import strawberry
 
 from app.campaigns.measures import campaigns, members
 from app.customers.measures import average_order_minor, consents, contactable, customers, last_words, net_minor
-from app.customers.tables import Consent as ConsentTable
 from app.customers.tables import Customer as CustomerTable
 from app.loyalty.measures import POINTS, accounts
 from app.platform.days import day_of
@@ -22,10 +21,9 @@ from app.touchpoints import measures as contacts
 from app.touchpoints.measures import touchpoints
 from app.touchpoints.tables import Touchpoint as TouchpointTable
 from schema.campaigns import Campaign, CampaignMember, CampaignMemberConnection
+from schema.consents import EVERY_WORD, Consent, ConsentConnection
 from schema.enums import (
     Channel,
-    ConsentPurpose,
-    ConsentState,
     CustomerKind,
     Direction,
     PurchaseStatus,
@@ -70,27 +68,6 @@ OWN_REF = {
     "value": "ref_value",
     "value_folded": "ref_value_folded",
 }
-
-
-@entity(consents, order=(("at", True),))
-@strawberry.type(description="One word on one purpose and channel; the last one holds, the history stays.")
-class Consent(Node):
-    id: strawberry.ID = identity("con")
-    purpose: ConsentPurpose = column(ConsentTable.purpose, Name(enum=ConsentPurpose), description="What for.")
-    channel: Channel = column(ConsentTable.channel, Name(enum=Channel), description="Through what.")
-    state: ConsentState = column(ConsentTable.state, Name(enum=ConsentState), description="Granted or withdrawn.")
-    at: DateTime = column(ConsentTable.at, Moment(), filter=False, description="When it was given.")
-    source: str | None = column(
-        ConsentTable.source, Text(), filter=False, description="Where it was given, like a form or a call."
-    )
-    policy_text: str | None = column(
-        ConsentTable.policy_text, Text(), filter=False, description="The text that was agreed to."
-    )
-
-
-ConsentConnection, ConsentEdge = connection(Consent)
-# Said here: among the fields of a customer, `consents` is the field.
-EVERY_WORD = Relation(consents, "id", "customer_id")
 
 
 OF_CUSTOMER = {"customer_id": (Value("customer_id", Id(prefix="cus"), False), None, "The customer's id.")}
