@@ -54,7 +54,7 @@ def refusal(work: Any, campaign: str, **given: Any) -> tuple[str, str]:
 
 @dataclass
 class Person:
-    """`words`: (instant, channel, purpose, state); `sends`: (instant, channel, purpose of the campaign, still there)."""
+    """`words`: (instant, channel, purpose, state); `sends`: (instant, channel, the campaign's purpose, still there)."""
 
     archived: bool = False
     suppressed: bool = False
@@ -144,8 +144,11 @@ def test_a_preview_and_a_launch_leave_out_whom_plain_python_leaves_out(shop: Sho
     counts = Counter(matched.values())
     order = ("ARCHIVED", "NO_CONSENT", "SUPPRESSED", "FREQUENCY_CAP")
     told = shop.ask(
-        "query($c: Channel!, $p: ConsentPurpose!) { audiencePreview(where: {kind: {eq: PERSON}}, channel: $c, purpose: $p)"
-        " { matched excluded { reason count } reachable sample { id } } customers(where: {kind: {eq: PERSON}}) { totalCount } }",
+        """query($c: Channel!, $p: ConsentPurpose!) {
+             audiencePreview(where: {kind: {eq: PERSON}}, channel: $c, purpose: $p)
+               { matched excluded { reason count } reachable sample { id } }
+             customers(where: {kind: {eq: PERSON}}) { totalCount }
+           }""",
         NOW,
         c=channel,
         p=purpose,
