@@ -1,14 +1,13 @@
 """Input types of campaigns, named as the contract names them."""
 
-from typing import Annotated
-
 import strawberry
 
 from schema.enums import CampaignObjective, Channel, ConsentPurpose
+from schema.filters import named
 from schema.inputs import MoneyInput, must, said
 from schema.scalars import DateTime
 
-Audience = Annotated["CustomerWhere", strawberry.lazy("schema.types")]  # type: ignore[name-defined] # noqa: F821
+Audience = named("CustomerWhere")
 
 _EXPECTED = "The version this was read at; STALE_VERSION when it is no longer true."
 _NAME = "1 to 200 characters."
@@ -34,7 +33,7 @@ class CampaignCreateInput:
     ends_at: DateTime | None = said(_ENDS)
     holdout_share: float = said(_HOLDOUT, 0.0)
     conversion_days: int = said(_WINDOW, 30)
-    audience: Audience = must(_AUDIENCE)
+    audience: Audience = must(_AUDIENCE)  # type: ignore[valid-type]
 
 
 @strawberry.input(
@@ -50,7 +49,7 @@ class CampaignSetInput:
     ends_at: DateTime | None = said(_ENDS)
     holdout_share: float | None = said(_HOLDOUT)
     conversion_days: int | None = said(_WINDOW)
-    audience: Audience | None = said(_AUDIENCE)
+    audience: Audience | None = said(_AUDIENCE)  # type: ignore[valid-type]
 
 
 @strawberry.input(description="Changes to a campaign.")

@@ -14,6 +14,7 @@ from app.purchases import refunds
 from app.purchases.rules import needs_key
 from app.scores import actions as scores
 from app.touchpoints import actions as touchpoints
+from schema import campaign_mutations as campaigns
 from schema import inputs
 from schema import loyalty_inputs as points
 from schema.consents import Consent
@@ -294,3 +295,9 @@ class Mutation:
         {"from": LoyaltyAccount, "to": LoyaltyAccount, "entries": list[PointsEntry]},
         "Points from one member to another of the same programme; they keep their days.",
     )
+    campaign_create = campaigns.create
+    campaign_update = campaigns.update
+    campaign_launch = campaigns.launch
+    campaign_cost_record = campaigns.record_cost
+    campaign_complete = campaigns.complete
+    campaign_cancel = campaigns.cancel

@@ -8,6 +8,8 @@ import strawberry
 from app.query import question as q
 from schema import asks
 from schema.asks import Ask
+from schema.audience import ARGUMENTS as AUDIENCE
+from schema.audience import AudiencePreview, preview
 from schema.campaigns import Campaign, CampaignConnection
 from schema.catalogue import Metric, catalogue
 from schema.context import asked
@@ -118,6 +120,7 @@ ROOTS: dict[str, Ask] = {
     "loyaltyAccounts": asks.rows,
     "campaign": asks.by_id("cam"),
     "campaigns": asks.rows,
+    "audiencePreview": preview,
 }
 
 
@@ -246,4 +249,10 @@ class Query:
         {**PAGING, **listing("Campaign")},
         _asking("campaigns"),
         "Campaigns, latest first unless ordered otherwise.",
+    )
+    audience_preview: AudiencePreview = _root(
+        AudiencePreview,
+        AUDIENCE,
+        _asking("audiencePreview"),
+        "Whom a campaign would reach, and who is left out and why, before anything is sent.",
     )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.platform.database import instant_text
-from tests.campaigns.crowd import DAY, Enrolled, buy, enrol, people, refund, spend, touch
+from tests.campaigns.crowd import DAY, Enrolled, buy, enrol, people
 from tests.conftest import NOW
 from tests.histories import Shop, house
 
