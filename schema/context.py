@@ -8,19 +8,15 @@ from typing import Any
 import orjson
 import strawberry
 from anyio.to_thread import run_sync
-from sqlalchemy import Engine, case, exists, select
+from sqlalchemy import Engine, case, select
 from strawberry.dataloader import DataLoader
 
-from app.customers.tables import Consent
-from app.loyalty.tables import LoyaltyAccount, LoyaltyTerms, PointsEntry
-from app.outreach.tables import Campaign, CampaignCost
+from app.campaigns.clock import something_later
 from app.platform.access import Caller
 from app.platform.walls import enter
-from app.purchases.tables import Purchase, Refund
 from app.query.fetch import Reader
 from app.query.question import Question
 from app.scores.tables import Policy
-from app.touchpoints.tables import Touchpoint
 from schema.plan import Planner
 
 
@@ -66,28 +62,9 @@ class Asked:
 
     def something_later(self) -> bool:
         """Whether anything is recorded that lies ahead of a clock that was set."""
-        org = self.caller.org.id
-        later = [
-            exists().where(table.org_id == org, at > self.now)
-            for table, at in (
-                (Purchase, Purchase.purchased_at),
-                (Touchpoint, Touchpoint.occurred_at),
-                (Refund, Refund.refunded_at),
-                (Consent, Consent.at),
-                (Touchpoint, Touchpoint.resolved_at),
-                (LoyaltyAccount, LoyaltyAccount.opened_at),
-                (LoyaltyAccount, LoyaltyAccount.closed_at),
-                (PointsEntry, PointsEntry.at),
-                (LoyaltyTerms, LoyaltyTerms.at),
-                (Campaign, Campaign.created_at),
-                (Campaign, Campaign.launched_at),
-                (Campaign, Campaign.ended_at),
-                (CampaignCost, CampaignCost.at),
-            )
-        ]
         with self.engine.execution_options(reading=True).connect() as connection:
             enter(connection, self.caller.org.id)
-            return any(connection.execute(select(*later)).one())
+            return something_later(connection, self.caller.org.id, self.now)
 
 
 def asked(info: strawberry.Info) -> Asked:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null,
 from sqlalchemy.sql.expression import Insert
 
 from app.campaigns.audience import CHANNEL, PURPOSE, Audience, found
+from app.campaigns.clock import something_later
 from app.outreach.tables import Campaign, CampaignArm, CampaignMember, ExclusionReason
 from app.platform.database import Key, Words
 from app.platform.draws import OF, Drawn, drawn
@@ -45,7 +46,7 @@ def arm_of(organization: str, campaign: str, customer: str, holdout_e6: int) -> 
 
 def enrol(work: Work, campaign: Campaign, audience: Audience, day: int) -> Launched:
     """Everyone whom the audience finds now, as members of the campaign or left out of it for a reason."""
-    statement = Statement(work.dialect, Clock())
+    statement = Statement(work.dialect, Clock(past=something_later(work.session, work.org.id, work.now)))
     statement.policy = in_force(statement, Policy.__table__)  # type: ignore[arg-type] # a table, of its class
     own = {
         PURPOSE: campaign.purpose,

@@ -26,6 +26,7 @@ from tests.campaigns.acting import arms_of, granted, launched, planned
 from tests.conftest import NOW
 from tests.customers.acting import create
 from tests.histories import FULL, Shop, house
+from tests.purchases.acting import buy
 
 BEFORE = NOW - timedelta(days=60)
 CHANNELS, PURPOSES = ("EMAIL", "SMS"), ("MARKETING", "SERVICE")
@@ -270,6 +271,18 @@ def test_who_comes_later_is_no_member(shop: Shop) -> None:
     with shop.working(NOW + timedelta(days=1)) as work:
         people(work)
         assert set(arms_of(work, campaign)) == set(first)
+
+
+def test_a_launch_with_an_earlier_clock_judges_as_of_then(shop: Shop) -> None:
+    with shop.working(NOW) as work:
+        first, second = people(work, 2)
+        buy(work, first, purchased_at=NOW - timedelta(days=3))
+        buy(work, second, purchased_at=NOW - timedelta(days=1))
+    with shop.working(NOW - timedelta(days=2)) as work:
+        for each in (first, second):
+            granted(work, each, at=NOW - timedelta(days=5))
+        campaign = launched(work, audience='{"facts":{"keptOrders":{"gte":1}}}')
+        assert set(arms_of(work, campaign)) == {first}
 
 
 def test_a_campaign_that_was_to_be_over_is_not_launched(shop: Shop) -> None:
