@@ -44,8 +44,13 @@ def preview(planner: Planner, selected: Selected, of: GraphQLObjectType, given: 
     planner.values.put(CHANNEL, given["channel"].value)
     fields = planner.walked(selected.key, lambda: [_selected(planner, selected, of)])
     clock = planner.clock
-    made: q.Question = fields.asked((where, clock), lambda found: Preview(where or q.All(()), *found[0], clock))
-    return made
+
+    def made(found: q.Fields) -> Preview:
+        told, samples = found[0]
+        return Preview(where or q.All(()), told, samples, clock)
+
+    question: q.Question = fields.asked((where, clock), made)
+    return question
 
 
 def _selected(planner: Planner, selected: Selected, of: GraphQLObjectType) -> tuple[Any, Any]:
