@@ -127,7 +127,7 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
     if "nodes" in getattr(inner, "fields", {}):
         own_order = source.relation.order if isinstance(source, Related) else ()
         planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None, own_order)
-    elif selected.name == "customerGroups":
+    elif selected.name in ("customerGroups", "audiencePreview"):
         planner.test_of(python_class(planner.schema.type_map["Customer"]), given, selected.key)
         if given.get("first") is not None and not 1 <= given["first"] <= MOST_GROUPS:
             raise BadInput(f"first is 1 to {MOST_GROUPS:,}.")

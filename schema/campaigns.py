@@ -51,7 +51,11 @@ def _told(node: str, said: str) -> Any:
 )
 class CampaignLaunch:
     launched_at: DateTime = valued("launched_at", Moment(), description="When members were enrolled.")
-    audience_hash: str = valued("audience_hash", Plain(), description="Of who is in which arm; hexadecimal SHA-256.")
+    audience_hash: str = valued(
+        "audience_hash",
+        Plain(),
+        description="SHA-256, hexadecimal, of the members' customer ids as printed here, sorted, joined by line feeds.",
+    )
     matched: int = _told("matched", "How many the audience found.")
     excluded: list[Exclusion] = rows(
         Relation(exclusions, "id", "campaign_id", order=("reason",)),
