@@ -114,15 +114,18 @@ def org() -> None:
 @click.option("--time-zone", required=True, help="Of its calendar days, like Europe/Paris.")
 @click.option("--currency", required=True, help="The one that it reports in, like EUR.")
 def org_create(name: str, time_zone: str, currency: str) -> None:
-    """Make an organisation with the default policy, and print its id."""
+    """Make an organisation with the default policy and the segments that ship, and print its id."""
     from app.platform.access import create_organization
     from app.platform.work import Work, operator, transaction
     from app.scores.actions import first_policy
+    from app.segments.actions import first_segments
 
     now = datetime.now(UTC)
     with _database() as engine, transaction(engine) as session:
         made = create_organization(session, name, time_zone, currency, now)
-        first_policy(Work(session, operator(made), now))
+        work = Work(session, operator(made), now)
+        first_policy(work)
+        first_segments(work)
     click.echo(_id(made))
 
 

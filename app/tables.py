@@ -7,6 +7,7 @@ import app.platform.audit
 import app.platform.idempotency
 import app.purchases.facts
 import app.scores.tables
+import app.segments.tables
 import app.touchpoints.facts  # noqa: F401
 from app.platform.database import Base
 

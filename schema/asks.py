@@ -18,7 +18,7 @@ from app.platform.text import clean, clean_ref
 from app.query import question as q
 from app.scores.policy import proposed
 from schema.fields import Entity
-from schema.given import plain
+from schema.given import NeedsMore, plain
 from schema.plan import Planner, python_class
 from schema.scenario import columns
 from schema.selection import Selected
@@ -26,10 +26,6 @@ from schema.selection import Selected
 Given = Mapping[str, Any]
 # (planner, field, the type it returns, its arguments) -> the question; None when there is nothing to ask, which is null.
 Ask = Callable[[Planner, Selected, GraphQLObjectType, Given], q.Question | None]
-
-
-class NeedsMore(Exception):
-    """A question that takes more than one statement to be made."""
 
 
 # ------------------------------------------------------------------ one row
@@ -145,10 +141,10 @@ def one_by(prefix: str, live: q.Where) -> Ask:
 
 def rows(planner: Planner, selected: Selected, of: GraphQLObjectType, given: Given) -> q.Question:
     planner.set_as_of(given.get("asOf"))
-    return _connected(planner, planner.connection(given, selected, of))
+    return connected(planner, planner.connection(given, selected, of))
 
 
-def _connected(planner: Planner, many: q.Many) -> q.Question:
+def connected(planner: Planner, many: q.Many) -> q.Question:
     clock = planner.clock
     fields: Any = many.fields
     found: q.Question = fields.asked((many, clock), lambda _: q.Connection(many, clock))
@@ -161,7 +157,7 @@ def customers(planner: Planner, selected: Selected, of: GraphQLObjectType, given
     many = planner.connection(given, selected, of, terms or None)
     if terms is not None and not terms:
         many = q.Many(many.key, many.shape, None, many.fields, many.page, q.AnyOf(()))
-    return _connected(planner, many)
+    return connected(planner, many)
 
 
 def terms_of(given: Given) -> list[Any] | None:

@@ -1,6 +1,7 @@
 """Audiences: who would be addressed for a purpose on a channel, and the stored question asked again at launch."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -9,14 +10,15 @@ from graphql import GraphQLObjectType, get_named_type
 from app.campaigns.audience import CHANNEL, PURPOSE, Audience, Preview
 from app.platform.work import Work
 from app.query import question as q
+from app.segments.lookup import definitions
 from schema.campaigns import Exclusion
 from schema.enums import Channel, ConsentPurpose
 from schema.fields import REQUIRED
 from schema.filters import listing
-from schema.given import where_of
+from schema.given import Segments
 from schema.plan import Planner, under, values_at
+from schema.segment_filter import stored_test
 from schema.selection import Selected
-from schema.stored import where_from_json
 from schema.types import Customer
 
 
@@ -71,6 +73,8 @@ def _selected(planner: Planner, selected: Selected, of: GraphQLObjectType) -> tu
 
 def audience_of(work: Work, text: str) -> Audience:
     """A stored CustomerWhere, to be asked at the clock of the work; raises BadInput."""
-    values = values_at(work.org, work.now, {})
-    where = where_of(Customer, where_from_json(text), "audience", values)
+    values = values_at(work.org, work.now, {}, Segments())
+    where = stored_test(
+        Customer, text, "audience", values, partial(definitions, work.session.connection(), work.org.id)
+    )
     return Audience(where, values.given, values.leaves)

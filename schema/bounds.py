@@ -24,7 +24,7 @@ from graphql import (
 
 from app.platform.refusals import BadInput
 from schema.asks import terms_of
-from schema.fields import Computed, Related, source_of
+from schema.fields import Computed, Further, Related, source_of
 from schema.given import plain
 from schema.groups import MOST_GROUPS
 from schema.plan import Planner, python_class, rows_class
@@ -97,22 +97,25 @@ def _measured(
 def arguments(schema: GraphQLSchema, operation: OperationDefinitionNode, planner: Planner) -> None:
     """Raises BadInput for a page, a cursor, a filter or an instant that cannot be asked, anywhere in the operation."""
     root: Any = schema.get_root_type(operation.operation)
-    _walk(planner, root, [operation])
+    for selected in planner.below([operation], root):
+        # What is counted is counted of each root field.
+        planner.set_clock(planner.now)
+        _visit(planner, root, selected)
 
 
-def _walk(planner: Planner, of: GraphQLObjectType, nodes: Sequence[Any]) -> None:
-    for selected in planner.below(nodes, of):
-        if selected.name.startswith("__"):
-            continue
-        field = of.fields[selected.name]
-        if field.args:
-            _argued(planner, of, selected)
-        inner: Any = get_named_type(field.type)
-        if isinstance(inner, GraphQLObjectType):
-            _walk(planner, inner, selected.nodes)
-        elif isinstance(inner, GraphQLInterfaceType):
-            for possible in planner.schema.get_implementations(inner).objects:
-                _walk(planner, possible, selected.nodes)
+def _visit(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None:
+    if selected.name.startswith("__"):
+        return
+    field = of.fields[selected.name]
+    if field.args:
+        _argued(planner, of, selected)
+    inner: Any = get_named_type(field.type)
+    possible: Sequence[Any] = [inner] if isinstance(inner, GraphQLObjectType) else ()
+    if isinstance(inner, GraphQLInterfaceType):
+        possible = planner.schema.get_implementations(inner).objects
+    for each in possible:
+        for below in planner.below(selected.nodes, each):
+            _visit(planner, each, below)
 
 
 def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None:
@@ -124,11 +127,14 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
     source = source_of(of.fields[selected.name])
     if isinstance(source, Related | Computed) and source.asked is not None:
         source.asked(given, selected.key, planner.values)
+    if isinstance(source, Further):
+        source.check(given)
     if "nodes" in getattr(inner, "fields", {}):
         own_order = source.relation.order if isinstance(source, Related) else ()
         planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None, own_order)
-    elif selected.name in ("customerGroups", "audiencePreview"):
+    elif "where" in given:
         planner.test_of(python_class(planner.schema.type_map["Customer"]), given, selected.key)
+    if selected.name == "customerGroups":
         if given.get("first") is not None and not 1 <= given["first"] <= MOST_GROUPS:
             raise BadInput(f"first is 1 to {MOST_GROUPS:,}.")
     elif selected.name == "nodes" and len(given["ids"]) > MOST_NODES:

@@ -1,9 +1,10 @@
 """What a request carries: who asks, when, and what it may use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import strawberry
@@ -17,13 +18,16 @@ from app.platform.walls import enter
 from app.query.fetch import Reader
 from app.query.question import Question
 from app.scores.tables import Policy
+from app.segments.lookup import definitions
+from schema.given import Segments
 from schema.plan import Planner
 
 
 @dataclass
 class Asked:
     """One request. `set_clock`: its clock came with it, and may lie before what has happened since. `done`: by response
-    key, the results of mutation fields that were made already, or what went wrong with them."""
+    key, the results of mutation fields that were made already, or what went wrong with them. `segments`: those that filters
+    name."""
 
     engine: Engine
     reader: Reader
@@ -34,6 +38,7 @@ class Asked:
     extensions: dict[str, Any] = field(default_factory=dict)
     loader: DataLoader[Any, Any] | None = None
     done: dict[str, Any] = field(default_factory=dict)
+    segments: Segments = field(default_factory=Segments)
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> Any:
         """The answer, as plain dictionaries and lists."""
@@ -44,7 +49,25 @@ class Asked:
         self.caller.require(scope)
         raw = info._raw_info
         past = self.set_clock and await run_sync(self.something_later)
-        return Planner(raw.schema, raw.fragments, raw.variable_values, self.caller, self.now, past, completed=True)
+        return Planner(
+            raw.schema,
+            raw.fragments,
+            raw.variable_values,
+            self.caller,
+            self.now,
+            past,
+            completed=True,
+            segments=self.segments,
+        )
+
+    async def read_segments(self, named: Set[UUID]) -> None:
+        """The segments that the operation's filters name, as they are now; read again after each change."""
+        self.segments = Segments(await run_sync(self._definitions, named) if named else {}, set(named))
+
+    def _definitions(self, named: Set[UUID]) -> Mapping[UUID, str]:
+        with self.engine.execution_options(reading=True).connect() as connection:
+            enter(connection, self.caller.org.id)
+            return definitions(connection, self.caller.org.id, named)
 
     async def policy_columns(self) -> dict[str, Any]:
         """The thresholds in force, as stored."""

@@ -109,7 +109,16 @@ class Computed:
     made: Callable[[Mapping[str, int], Mapping[str, Any], Org], Mapping[str, Any]]
 
 
-Source = Value | Money | PartOf | Fixed | Related | Pointed | Why | Same | Computed
+@dataclass(frozen=True)
+class Further:
+    """What further questions tell of the row, which Python asks of these of its values: they are read under the names that
+    stand here. `check` raises BadInput for arguments that cannot be asked."""
+
+    needs: tuple[tuple[str, Value], ...]
+    check: Callable[[Mapping[str, Any]], None]
+
+
+Source = Value | Money | PartOf | Fixed | Related | Pointed | Why | Same | Computed | Further
 
 
 @dataclass
@@ -277,6 +286,20 @@ def explained(of: type[Enum] | None, explanation: Any, measures: Mapping[str, Me
     return _declare(Why(measures), description, resolver=asking(explanation, chosen))
 
 
+def further(
+    returns: Any,
+    arguments: "Mapping[str, Argument]",
+    resolve: Callable[..., Any],
+    needs: Mapping[str, Value],
+    *,
+    check: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    description: str,
+) -> Any:
+    """What further questions tell: (row, info, arguments) -> value. The row has the values that it needs."""
+    resolver = asking(returns, arguments, resolve, of_row=True)
+    return _declare(Further(tuple(needs.items()), check), description, resolver=resolver)
+
+
 # ------------------------------------------------------------------ arguments
 
 Argument = tuple[Any, Any, str]
@@ -289,16 +312,23 @@ PAGING: dict[str, Argument] = {
 
 
 def asking(
-    returns: Any, arguments: Mapping[str, Argument], resolve: Callable[..., Any] | None = None
+    returns: Any,
+    arguments: Mapping[str, Argument],
+    resolve: Callable[..., Any] | None = None,
+    *,
+    of_row: bool = False,
 ) -> Callable[..., Any]:
-    """A resolver with these arguments (type, default, description). Without `resolve` the answer is already there: the planner has read them."""
+    """A resolver with these arguments (type, default, description). Without `resolve` the answer is already there: the planner has read them.
+    `of_row`: what it resolves hangs from a row, which it is given."""
 
     async def root(self: Any, info: strawberry.Info, **given: Any) -> Any:
         # One that is left out is not given at all.
         told = dict.fromkeys(arguments) | {
             name: None if value is strawberry.UNSET else value for name, value in given.items()
         }
-        return await resolve(info, **told) if resolve else None
+        if resolve is None:
+            return None
+        return await (resolve(self, info, **told) if of_row else resolve(info, **told))
 
     parameters = [
         Parameter("self", Parameter.POSITIONAL_ONLY),

@@ -12,6 +12,7 @@ from decimal import Decimal as Exactly
 from enum import Enum
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, get_nullable_type
 
@@ -28,6 +29,20 @@ from schema.stored import input_json, is_where
 DEEPEST, MOST_LEAVES, LONGEST_LIST, MOST_DAYS = 5, 50, 200, 36_500
 
 
+class NeedsMore(Exception):
+    """A question that takes more than one statement to be made."""
+
+
+@dataclass
+class Segments:
+    """The segments that filters name, and their tests as JSON; None as long as those were not read. `allowed`: whether
+    a filter may name any."""
+
+    tests: Mapping[UUID, str] | None = None
+    named: set[UUID] = field(default_factory=set)
+    allowed: bool = True
+
+
 @dataclass
 class Values:
     """The values of a question's parameters, and the clock and currency that some are made with."""
@@ -37,6 +52,8 @@ class Values:
     exponent: int
     given: dict[str, Any] = field(default_factory=dict)
     leaves: int = 0
+    memberships: int = 0
+    segments: Segments = field(default_factory=Segments)
 
     def put(self, name: str, value: Any) -> str:
         self.given[name] = value

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from random import getrandbits
 from typing import Any
+from uuid import UUID
 
 import orjson
 from anyio.to_thread import run_sync
@@ -25,6 +26,7 @@ from schema import bounds, lane, written
 from schema.answer import MOST_ERRORS, failed, formatted, told
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
+from schema.given import Segments
 from schema.plan import Planner
 from schema.request import (
     GRAPHQL_JSON,
@@ -142,7 +144,7 @@ class Endpoint:
                 if body is not None:
                     return "sql", body
             if not asked.done:
-                _refuse_arguments(operation, variables, caller, now)
+                await asked.read_segments(_refuse_arguments(operation, variables, caller, now))
         return "core", await _completed(found, given, asked)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller:
@@ -166,16 +168,18 @@ class Endpoint:
         return now, True
 
 
-def _refuse_arguments(operation: Operation, variables: VariableValues, caller: Caller, now: datetime) -> None:
-    """What cannot be asked is refused whole: no field before it runs, no mutation is done whose answer cannot be told."""
+def _refuse_arguments(operation: Operation, variables: VariableValues, caller: Caller, now: datetime) -> set[UUID]:
+    """What cannot be asked is refused whole: no field before it runs, no mutation is done whose answer cannot be told.
+    Returns the segments that its filters name."""
+    named = Segments({})
+    planner = Planner(graphql_schema, operation.fragments, variables, caller, now, segments=named)
     try:
-        bounds.arguments(
-            graphql_schema, operation.node, Planner(graphql_schema, operation.fragments, variables, caller, now)
-        )
+        bounds.arguments(graphql_schema, operation.node, planner)
     except BadInput as refused:
         raise Refusal(400, "BAD_USER_INPUT", str(refused)) from None
     except GraphQLError:
-        return  # execution tells what is wrong
+        pass  # execution tells what is wrong
+    return named.named
 
 
 async def _completed(found: Document, given: Given, asked: Asked) -> dict[str, Any]:

@@ -26,8 +26,9 @@ from app.platform.refusals import BadInput
 from app.query.fetch import NOTHING, Reader
 from app.query.question import Question
 from schema.answer import failed
-from schema.asks import Ask, NeedsMore
+from schema.asks import Ask
 from schema.documents import Operation
+from schema.given import NeedsMore
 from schema.plan import NoSource, Planner, Walk
 from schema.queries import ROOTS
 from schema.schema import graphql_schema

@@ -143,7 +143,11 @@ def mutation(
                     {"code": Code.IDEMPOTENCY_KEY_REQUIRED.value, "message": message, "path": [], "node": None}
                 ]
             }
-        return await perform(request, raw.field_name, mutated, given, key)
+        try:
+            return await perform(request, raw.field_name, mutated, given, key)
+        finally:
+            # It may have changed one, and what is read beside it is read as it is now.
+            await request.read_segments(request.segments.named)
 
     return strawberry.field(
         resolver=asking(payload_type, {"input": (input_type, REQUIRED, "What to do.")}, resolve),

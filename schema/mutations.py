@@ -15,7 +15,7 @@ from app.purchases.rules import needs_key
 from app.scores import actions as scores
 from app.touchpoints import actions as touchpoints
 from schema import campaign_mutations as campaigns
-from schema import inputs
+from schema import inputs, segments
 from schema import loyalty_inputs as points
 from schema.consents import Consent
 from schema.enums import RowOutcome, UpsertOutcome
@@ -23,6 +23,7 @@ from schema.loyalty import LoyaltyAccount, LoyaltyProgram, Reward
 from schema.loyalty_book import PointsEntry, PointsReservation, Redemption
 from schema.mutation import mutation, payload
 from schema.scores import Policy
+from schema.segments import Segment
 from schema.types import Customer, Purchase, Refund, Touchpoint
 
 _OUTCOME = "What became of it."
@@ -116,6 +117,11 @@ def _of_account(before: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     return lambda given: before(given["account"]) if before else ()
 
 
+SegmentCreated = payload("SegmentCreatePayload", "A new segment.", {"segment": Segment})
+SegmentUpdated = payload("SegmentUpdatePayload", "A changed segment.", {"segment": Segment})
+SegmentDeleted = payload(
+    "SegmentDeletePayload", "A segment that is gone; it is shown this once.", {"segment": Segment}, even_hidden=True
+)
 PolicyPublished = payload("PolicyPublishPayload", "The new version.", {"policy": Policy})
 
 
@@ -222,6 +228,21 @@ class Mutation:
         inputs.PolicyPublishInput,
         PolicyPublished,
         "Publish a new version of the policy; it holds from now on.",
+    )
+    segment_create = mutation(
+        segments.create, segments.SegmentCreateInput, SegmentCreated, "Save a filter of customers under a name."
+    )
+    segment_update = mutation(
+        segments.update,
+        segments.SegmentUpdateInput,
+        SegmentUpdated,
+        "Change a segment: whoever asks for it finds the others from now on, and a campaign that was launched keeps its members.",
+    )
+    segment_delete = mutation(
+        segments.delete,
+        segments.SegmentDeleteInput,
+        SegmentDeleted,
+        "Delete a segment and free its name; a filter that still names it finds nobody by it.",
     )
     loyalty_program_create = mutation(
         programs.create_program, points.LoyaltyProgramCreateInput, ProgramCreated, "Create a loyalty programme."

@@ -24,6 +24,7 @@ from schema.fields import (
     Computed,
     Entity,
     Fixed,
+    Further,
     Money,
     PartOf,
     Pointed,
@@ -35,7 +36,7 @@ from schema.fields import (
     of_part,
     source_of,
 )
-from schema.given import Values, where_of
+from schema.given import Segments, Values, where_of
 from schema.paging import order_of, size_of
 from schema.selection import Selected, Selections
 
@@ -62,7 +63,8 @@ class Walk:
 @dataclass
 class Planner(Selections):
     """Plans one root field. `clock` is told apart from `now` by an asOf or a page's pin; `memory` holds what was walked
-    for the same field before; `completed`: graphql-core completes the answer, and tells types apart by their names."""
+    for the same field before; `completed`: graphql-core completes the answer, and tells types apart by their names;
+    `segments`: those that filters name."""
 
     caller: Caller
     now: datetime
@@ -71,6 +73,7 @@ class Planner(Selections):
     as_of: datetime | None = None
     values: Values = None  # type: ignore[assignment]
     completed: bool = False
+    segments: Segments = field(default_factory=Segments)
     _walk: Walk | None = None
     _form: list[Any] | None = None
 
@@ -81,7 +84,7 @@ class Planner(Selections):
     def set_clock(self, now: datetime) -> None:
         """The clock of the whole field: of the request, of an asOf, or of the first page."""
         self.now = now
-        self.values = values_at(self.caller.org, now, getattr(self.values, "given", {}))
+        self.values = values_at(self.caller.org, now, getattr(self.values, "given", {}), self.segments)
         given = self.values.given
         if self.as_of is not None:
             given["instant_suffix"] = f"@{microseconds(self.as_of)}"
@@ -149,7 +152,19 @@ class Planner(Selections):
         self, of: GraphQLObjectType, nodes: Iterable[FieldNode], path: str, named: Mapping[str, str] | None = None
     ) -> q.Items:
         """What is selected of a row or a part of it."""
-        return tuple(self._item(of, selected, under(path, selected), named or {}) for selected in self.below(nodes, of))
+        found: dict[str, q.Item] = {}
+        for selected in self.below(nodes, of):
+            source = source_of(of.fields[selected.name]) if selected.name != "__typename" else None
+            if isinstance(source, Further):
+                found |= self._needed(of, selected, source)
+            else:
+                found[selected.key] = self._item(of, selected, under(path, selected), named or {})
+        return tuple(found.values())
+
+    def _needed(self, of: GraphQLObjectType, selected: Selected, source: Further) -> dict[str, q.Item]:
+        if not self.completed:
+            raise NoSource(f"{of.name}.{selected.name} takes further questions.")
+        return {name: q.Field(name, value.node, value.kind, value.nullable) for name, value in source.needs}
 
     def _item(self, of: GraphQLObjectType, selected: Selected, path: str, named: Mapping[str, str]) -> q.Item:
         if selected.name == "__typename":
@@ -374,9 +389,9 @@ def _of_org(org: Org) -> dict[str, Any]:
     }
 
 
-def values_at(org: Org, now: datetime, given: dict[str, Any]) -> Values:
+def values_at(org: Org, now: datetime, given: dict[str, Any], segments: Segments) -> Values:
     """The values of any question of that organisation at that clock; adds them to what is given."""
-    values = Values(now, local_day(now, org.zone), org.exponent, given)
+    values = Values(now, local_day(now, org.zone), org.exponent, given, segments=segments)
     given.update(_of_org(org))
     given["now"], given["today"], given["pin"] = now, values.today, microseconds(now)
     return values

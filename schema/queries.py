@@ -16,6 +16,7 @@ from schema.context import asked
 from schema.enums import ArchivedScope
 from schema.fields import PAGING, REQUIRED, asking
 from schema.filters import listing
+from schema.given import NeedsMore
 from schema.groups import CustomerDimension, CustomerGroupOrder, CustomerGroups, groups
 from schema.inputs import CustomerFactsInput, CustomerLookup, PolicySetInput, PurchaseLookup, TouchpointLookup
 from schema.loyalty import LoyaltyAccount, LoyaltyAccountConnection, LoyaltyProgram
@@ -25,6 +26,7 @@ from schema.relationships import Relationship
 from schema.roots import answered, asks_node, asks_nodes, by_ids, organization
 from schema.scalars import CurrencyCode, DateTime
 from schema.scores import CustomerValue, Lifecycle, Policy
+from schema.segments import Segment
 from schema.types import (
     Customer,
     CustomerConnection,
@@ -92,7 +94,7 @@ async def _catalogue(info: strawberry.Info) -> Any:
 async def _scenario(info: strawberry.Info, **_: Any) -> Any:
     try:
         return await answered(info, asks.scenario)
-    except asks.NeedsMore:
+    except NeedsMore:
         in_force = await asked(info).policy_columns()
         return await answered(info, partial(asks.scenario, in_force=in_force))
 
@@ -115,6 +117,8 @@ ROOTS: dict[str, Ask] = {
     "touchpoints": asks.rows,
     "purchase": asks.one_by("pur", q.Compare("voided_at", "is_null")),
     "purchases": asks.rows,
+    "segment": asks.by_id("seg"),
+    "segments": asks.every,
     "loyaltyPrograms": asks.every,
     "loyaltyAccount": asks.account,
     "loyaltyAccounts": asks.rows,
@@ -223,6 +227,13 @@ class Query:
         _asking("purchases"),
         "Purchases, latest first unless ordered otherwise.",
     )
+    segment: Segment | None = _root(
+        Segment | None,
+        {"id": (strawberry.ID, REQUIRED, "Which one.")},
+        _asking("segment"),
+        "One segment; null when there is none.",
+    )
+    segments: list[Segment] = _root(list[Segment], {}, _asking("segments"), "Every segment, by name.")
     loyalty_programs: list[LoyaltyProgram] = _root(
         list[LoyaltyProgram], {}, _asking("loyaltyPrograms"), "Every programme, oldest first."
     )

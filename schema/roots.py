@@ -11,9 +11,9 @@ from strawberry.dataloader import DataLoader
 from app.platform.ids import PublicId
 from app.platform.refusals import BadInput
 from app.query import question as q
-from schema.asks import NeedsMore
 from schema.context import Asked, asked
 from schema.fields import Entity
+from schema.given import NeedsMore
 from schema.plan import Planner, python_class
 from schema.selection import Selected
 

@@ -23,7 +23,7 @@ from app.touchpoints.measures import touchpoints
 from schema import stored
 from schema.computed import resolver
 from schema.errors import InputError, InsufficientPointsError, StaleVersionError, TakenError, UserError
-from schema.fields import Computed, source_of
+from schema.fields import Computed, Further, source_of
 from schema.given import snake
 from schema.mutation import idempotent
 from schema.mutations import Mutation
@@ -80,7 +80,7 @@ def _finish(graphql: GraphQLSchema) -> None:
                 field.resolve = _by_name
             elif isinstance(source := source_of(field), Computed):
                 field.resolve = resolver(source, get_named_type(field.type))
-            elif not by_name:
+            elif not by_name and not isinstance(source, Further):
                 field.resolve = _by_key
 
 

@@ -32,7 +32,12 @@ def input_json(type_: Any, coerced: Any) -> str:
 def where_from_json(text: str) -> Mapping[str, Any]:
     """A stored filter of customers as graphql-core coerces one that is sent. Raises BadInput for what is none (any
     more)."""
-    found = coerce_input_value(orjson.loads(text), types[CUSTOMERS])
+    return where_from(orjson.loads(text))
+
+
+def where_from(given: Any) -> Mapping[str, Any]:
+    """The same of what the JSON says."""
+    found = coerce_input_value(given, types[CUSTOMERS])
     if found is Undefined or found is None:
         raise BadInput("This stored filter cannot be asked any more.")
     return found  # type: ignore[no-any-return]

@@ -54,6 +54,7 @@ from schema.pages import connection
 from schema.relationships import Relationship
 from schema.scalars import JSON, Date, DateTime, Decimal, SafeInt
 from schema.scores import CustomerValue, Lifecycle
+from schema.segment_filter import in_segments
 
 Person = Annotated["Customer", strawberry.lazy("schema.types")]
 Contact = Annotated["Touchpoint", strawberry.lazy("schema.types")]
@@ -286,6 +287,7 @@ def _birthday(value: Any, path: str, values: Values) -> Where:
             int,
             "Has a birthday in the next so many days, today included; 0 to 366.",
         ),
+        "segment": in_segments(lambda: Customer),
     },
 )
 @strawberry.type(description="A person or a company that buys, or might. 客户")

@@ -25,7 +25,7 @@ from app.query.shown import Shown, Sight, is_light
 from schema.context import Asked
 from schema.documents import Operation
 from schema.fields import Entity
-from schema.given import plain, snake
+from schema.given import NeedsMore, plain, snake
 from schema.lane import MOST_PLANS, switches
 from schema.mutation import Mutated, idempotency_key, mutated_of, perform
 from schema.plan import NoSource, Planner, Walk, python_class
@@ -80,7 +80,7 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
         once = idempotency_key(asked, graphql_schema, operation.node, plan.selected.nodes, variables)
         # Before anything is done: nothing is done for a caller whose answer could not be told.
         items = {row.name: _items(planner, row) for row in plan.rows}
-    except (BadInput, GraphQLError, NoSource):
+    except (BadInput, GraphQLError, NeedsMore, NoSource):
         return None
     if once is None and plan.mutated.needs_key(given):
         return None

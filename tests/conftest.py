@@ -14,6 +14,7 @@ from app.platform.database import connect
 from app.platform.migrations import upgrade
 from app.platform.work import Work, operator, transaction, work
 from app.scores.actions import first_policy
+from app.segments.actions import first_segments
 from tests.databases import drop_postgres_database, new_postgres_database, new_sqlite_database
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -74,7 +75,9 @@ def new_org(engine: Engine) -> Callable[..., Org]:
         since = NOW.replace(year=NOW.year - 1)
         with transaction(engine) as session:
             org = create_organization(session, name, time_zone, currency, since)
-            first_policy(Work(session, operator(org), since))
+            opening = Work(session, operator(org), since)
+            first_policy(opening)
+            first_segments(opening)
         return org
 
     return make

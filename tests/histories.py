@@ -27,6 +27,7 @@ from app.platform.work import Work, operator, transaction, work
 from app.purchases import actions as purchases
 from app.purchases.rates import import_rates
 from app.scores.actions import first_policy
+from app.segments.actions import first_segments
 from app.touchpoints import actions as touchpoints
 from tests import oracle
 from tests.client import Client, application
@@ -91,7 +92,9 @@ class House:
     def shop(self, time_zone: str = "UTC", currency: str = "EUR") -> Shop:
         with transaction(self.engine) as session:
             org = create_organization(session, "Shop", time_zone, currency, SINCE)
-            first_policy(Work(session, operator(org), SINCE))
+            opening = Work(session, operator(org), SINCE)
+            first_policy(opening)
+            first_segments(opening)
             key = create_key(session, org.id, ["read", "write", "admin"], SINCE)
         return Shop(self.engine, org, Client(self.app, key, None))
 

@@ -38,7 +38,7 @@ LINKED = re.compile(r"\b\w+\.org_id = \w+\.org_id\b")
 TABLES = {table.name: table for table in owned(metadata)}
 # These alone are ever changed whole; of the others a few columns, or nothing.
 CHANGING = ["customer_facts", "customer_refs", "customers", "idempotency_keys", "standing_sums"]
-CHANGING += ["campaigns", "loyalty_accounts", "loyalty_programs", "rewards"]
+CHANGING += ["campaigns", "loyalty_accounts", "loyalty_programs", "rewards", "segments"]
 DELETED_FROM = ["customer_refs", "customer_tokens", "idempotency_keys", "standing_sums"]
 
 

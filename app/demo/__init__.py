@@ -38,6 +38,7 @@ from app.purchases.actions import record_purchases
 from app.purchases.rates import import_rates
 from app.scores.actions import first_policy, publish_policy
 from app.scores.standings import settle
+from app.segments.actions import first_segments
 from app.touchpoints.actions import record_touchpoints
 
 NAME, TIME_ZONE, CURRENCY = "Qinghe Tea House 清河茶馆", "Asia/Shanghai", "CNY"
@@ -76,6 +77,7 @@ def fill(engine: Engine, now: datetime) -> str:
 def _publish(work: Work, today: datetime) -> None:
     """A year in, the amounts were fitted to what tea costs, and complaints were promised a quicker answer."""
     first_policy(work)
+    first_segments(work)
     work.now = today - timedelta(days=2 * 365)
     cuts = [Decimal(cut) for cut in (200, 800, 2000, 5000)]
     change = {"rfm_monetary_cuts": cuts, "complaint_sla_days": 10}

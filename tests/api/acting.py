@@ -17,6 +17,7 @@ from app.platform.database import Base, connect
 from app.platform.ids import PublicId, new_id
 from app.platform.work import Work, operator, transaction
 from app.scores.actions import first_policy
+from app.segments.actions import first_segments
 from tests.client import Client, application
 from tests.conftest import NOW, _drop, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
@@ -142,7 +143,9 @@ class House:
         since = NOW.replace(year=NOW.year - 1)
         with transaction(self.engine) as session:
             org = create_organization(session, "Shop", "UTC", "EUR", since)
-            first_policy(Work(session, operator(org), since))
+            opening = Work(session, operator(org), since)
+            first_policy(opening)
+            first_segments(opening)
         return Shop(self, org, self.key(org, scopes or ("read", "write")))
 
     def key(self, org: Org, scopes: tuple[str, ...]) -> str:

@@ -1,4 +1,5 @@
-"""A campaign of the shop that was launched when it opened, with somebody in each arm and somebody left out."""
+"""A campaign of the shop that was launched when it opened, with somebody in each arm and somebody left out; and the
+segments that ship."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,6 +9,9 @@ from app.outreach.tables import Campaign, CampaignCost, CampaignMember
 from app.platform.access import Org
 from app.platform.days import local_day
 from app.platform.work import Work
+from app.segments.actions import row_of
+from app.segments.shipped import SHIPPED
+from app.segments.tables import Segment
 
 WINDOW = 30
 
@@ -18,6 +22,16 @@ def campaign_of(org: Org) -> UUID:
 
 def member_of(org: Org, number: int) -> UUID:
     return UUID(int=org.id.int * 0x10000 + 0xA00 + number)
+
+
+def segment_of(org: Org, number: int) -> UUID:
+    """The id of the shipped segment with that number."""
+    return UUID(int=org.id.int * 0x10000 + 0xB000 + number)
+
+
+def store_segments(work: Work) -> None:
+    rows = [row_of(*each, work.now) | {"id": segment_of(work.org, n)} for n, each in enumerate(SHIPPED)]
+    work.insert(Segment, rows)
 
 
 def store_campaign(work: Work, customers: Sequence[UUID], launched: datetime) -> None:

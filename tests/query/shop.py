@@ -41,7 +41,7 @@ from tests.oracle import (
 )
 from tests.oracle import Policy as OraclePolicy
 from tests.query.members import Book, book, store_books, store_programs
-from tests.query.outreach import store_campaign
+from tests.query.outreach import store_campaign, store_segments
 
 LIVE, ARCHIVED = 100, 6
 OPENED = NOW - timedelta(days=365 * 4)
@@ -399,6 +399,7 @@ def open_shops(engine: Engine, houses: list[tuple[Org, list[Person]]]) -> list[s
             work = Work(session, operator(org), OPENED)
             first_policy(work)
             session.execute(update(Policy).where(Policy.org_id == org.id).values(id=UUID(int=0xC0 + n)))
+            store_segments(work)
             if everyone:
                 store_programs(work, OPENED)
                 _store(work, everyone)

@@ -11,7 +11,7 @@ from graphql.utilities import coerce_input_value
 from hypothesis import HealthCheck, given, settings
 
 from app.platform.refusals import BadInput
-from schema.given import Values, plain, where_of
+from schema.given import Segments, Values, plain, where_of
 from schema.schema import graphql_schema
 from schema.stored import input_json, where_from_json
 from schema.types import Customer
@@ -28,7 +28,7 @@ def coerced(where: Any) -> Any:
 
 
 def asked(where: Any) -> tuple[Any, dict[str, Any]]:
-    values = Values(NOW, 20_000, 2)
+    values = Values(NOW, 20_000, 2, segments=Segments({}))
     return where_of(Customer, where, "where", values), values.given
 
 

@@ -1,0 +1,1 @@
+"""Segments: saved questions. Who belongs to one is asked anew each time."""
