@@ -15,8 +15,8 @@ from schema.campaigns import Exclusion
 from schema.enums import Channel, ConsentPurpose
 from schema.fields import REQUIRED
 from schema.filters import listing
-from schema.given import Segments
-from schema.plan import Planner, under, values_at
+from schema.given import Segments, values_at
+from schema.plan import Planner, under
 from schema.segment_filter import stored_test
 from schema.selection import Selected
 from schema.types import Customer

@@ -31,6 +31,7 @@ from schema.plan import Planner, python_class, rows_class
 from schema.roots import MOST_NODES
 from schema.scenario import columns
 from schema.selection import Selected
+from schema.stored import is_where
 
 DEEPEST, MOST_FIELDS, MOST_REPEATED = 12, 5_000, 50
 _SATURATED = 10**9
@@ -132,7 +133,7 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
     if "nodes" in getattr(inner, "fields", {}):
         own_order = source.relation.order if isinstance(source, Related) else ()
         planner.asked_of(rows_class(inner), given, selected.key, False, terms_of(given) or None, own_order)
-    elif "where" in given:
+    elif "where" in given and is_where(get_named_type(of.fields[selected.name].args["where"].type)):
         planner.test_of(python_class(planner.schema.type_map["Customer"]), given, selected.key)
     if selected.name == "customerGroups":
         if given.get("first") is not None and not 1 <= given["first"] <= MOST_GROUPS:

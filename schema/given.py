@@ -10,14 +10,15 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from decimal import Decimal as Exactly
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, get_nullable_type
 
-from app.platform.days import day_number
-from app.platform.ids import PublicId
+from app.platform.access import Org
+from app.platform.days import day_number, local_day
+from app.platform.ids import PublicId, microseconds
 from app.platform.refusals import BadInput
 from app.platform.text import fold
 from app.query.kind import Exact, Fixed, Flag, Id, Minor, Moment, Position, Text
@@ -58,6 +59,28 @@ class Values:
     def put(self, name: str, value: Any) -> str:
         self.given[name] = value
         return name
+
+
+def values_at(org: Org, now: datetime, given: dict[str, Any], segments: Segments) -> Values:
+    """The values of any question of that organisation at that clock; adds them to what is given."""
+    values = Values(now, local_day(now, org.zone), org.exponent, given, segments=segments)
+    given.update(_of_org(org))
+    given["now"], given["today"], given["pin"] = now, values.today, microseconds(now)
+    return values
+
+
+@lru_cache(maxsize=1_000)
+def _of_org(org: Org) -> dict[str, Any]:
+    """What of the organisation may be named as a parameter."""
+    return {
+        "org": org.id,
+        "exponent": org.exponent,
+        "unit": 10**org.exponent,
+        "currency": org.currency,
+        "currency_json": f'"{org.currency}"',
+        "instant_suffix": "",
+        "as_of": "null",
+    }
 
 
 @dataclass(frozen=True)

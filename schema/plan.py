@@ -6,12 +6,11 @@ The selection is walked over the finished schema, where each field tells its sou
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 
-from app.platform.access import Caller, Org
+from app.platform.access import Caller
 from app.platform.database import instant_text
 from app.platform.days import local_day
 from app.platform.ids import EARLIEST, EPOCH, microseconds
@@ -36,7 +35,7 @@ from schema.fields import (
     of_part,
     source_of,
 )
-from schema.given import Segments, Values, where_of
+from schema.given import Segments, Values, values_at, where_of
 from schema.paging import order_of, size_of
 from schema.selection import Selected, Selections
 
@@ -373,28 +372,6 @@ class Planner(Selections):
 def under(path: str, selected: Selected) -> str:
     # No name begins with a digit, so no alias can look like the path to another field.
     return f"{path}_{selected.key.replace('_', '_0')}"
-
-
-@lru_cache(maxsize=1_000)
-def _of_org(org: Org) -> dict[str, Any]:
-    """What of the organisation may be named as a parameter."""
-    return {
-        "org": org.id,
-        "exponent": org.exponent,
-        "unit": 10**org.exponent,
-        "currency": org.currency,
-        "currency_json": f'"{org.currency}"',
-        "instant_suffix": "",
-        "as_of": "null",
-    }
-
-
-def values_at(org: Org, now: datetime, given: dict[str, Any], segments: Segments) -> Values:
-    """The values of any question of that organisation at that clock; adds them to what is given."""
-    values = Values(now, local_day(now, org.zone), org.exponent, given, segments=segments)
-    given.update(_of_org(org))
-    given["now"], given["today"], given["pin"] = now, values.today, microseconds(now)
-    return values
 
 
 def rows_class(of: Any) -> Any:

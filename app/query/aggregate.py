@@ -58,9 +58,10 @@ def _grouped(statement: Statement, question: Groups, shape: Shape, nodes: list[s
         tests.append(passes(statement, shape, rows, question.where))
     # Each value is made once, though several aggregates name it: the offset keeps it from being written out in each.
     values = dict.fromkeys([*question.keys, *nodes])
-    labelled = [rows[node].label(f"value_{n}") for n, node in enumerate(values)]
+    # Who is only counted has no value, and SQLite no row without a column.
+    labelled = [rows[node].label(f"value_{n}") for n, node in enumerate(values)] or [constant(1).label("one")]
     made = select(*labelled).select_from(rows.source).where(*tests).offset(constant(0)).subquery(statement.name("made"))
-    value = dict(zip(values, made.c, strict=True))
+    value = dict(zip(values, made.c, strict=False))
     keys = [value[key] for key in question.keys]
     totals = [total for node in nodes for total in _totals(node, func.count(value[node]), *([value[node]] * 3))]
     each = select(*(key.label(f"key_{n}") for n, key in enumerate(keys)), func.count().label("members"), *totals)

@@ -1,6 +1,5 @@
-"""A street of shops for each database, in which segments are saved and asked for."""
+"""A street of shops on each database, in which segments are saved and asked for."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,14 +12,17 @@ from tests.query.shop import EMPTY, NEXT_DOOR, ORG, Maker, open_shops
 
 __all__ = ["statements"]
 
-Save = Callable[..., Any]
-LIVE, ARCHIVED = 60, 6
+PEOPLE, ARCHIVED = 60, 6
+PROBLEMS = (
+    "userErrors { __typename field message code "
+    "... on TakenError { existing { id } } ... on StaleVersionError { current { id } } }"
+)
 
 
 @cache
 def street_on(backend: str) -> Street:
     url = fresh_database(backend)
-    houses = [(ORG, Maker(1).people(LIVE, ARCHIVED)), (NEXT_DOOR, Maker(7, NEXT_DOOR).people(12, 1)), (EMPTY, [])]
+    houses = [(ORG, Maker(1).people(PEOPLE, ARCHIVED)), (NEXT_DOOR, Maker(7, NEXT_DOOR).people(12, 1)), (EMPTY, [])]
     engine = connect(url)
     keys = open_shops(engine, houses)
     engine.dispose()
@@ -34,35 +36,45 @@ def shop(backend: str) -> Shop:
 
 
 @pytest.fixture
-def next_door(backend: str) -> Shop:
-    return street_on(backend).next_door
-
-
-@pytest.fixture
-def empty_shop(backend: str) -> Shop:
-    return street_on(backend).empty
-
-
-@pytest.fixture
 def client(shop: Shop) -> Client:
     return shop.client()
 
 
+@pytest.fixture
+def neighbour(backend: str) -> Client:
+    return street_on(backend).next_door.client()
+
+
+@pytest.fixture
+def newcomer(backend: str) -> Client:
+    """Of a shop without customers, to be written to."""
+    return street_on(backend).empty.client()
+
+
+async def do(client: Client, verb: str, **given: Any) -> Any:
+    """`do(client, "Create", name=..., where=...)`: the payload, with everything of the segment."""
+    query = (
+        f"mutation($input: Segment{verb}Input!) {{ segment{verb}(input: $input) "
+        f"{{ segment {{ id version name description where createdAt updatedAt }} {PROBLEMS} }} }}"
+    )
+    return (await client.ask(query, input=given))[f"segment{verb}"]
+
+
 async def save(client: Client, where: Any, name: str) -> str:
-    """The id of a segment with that test; one that has the name already gets it."""
-    given: dict[str, Any] = {"name": name, "where": where}
-    made = await client.ask(
-        "mutation($input: SegmentCreateInput!) { segmentCreate(input: $input) { segment { id } "
-        "userErrors { code message ... on TakenError { existing { id } } } } }",
-        input=given,
-    )
-    answer = made["segmentCreate"]
-    if answer["segment"] is not None:
-        return str(answer["segment"]["id"])
-    [problem] = answer["userErrors"]
-    assert problem["code"] == "TAKEN", problem
-    changed = await client.do(
-        "segmentUpdate", {"id": problem["existing"]["id"], "set": {"where": where}}, "segment { id }"
-    )
-    assert changed["userErrors"] == []
-    return str(changed["segment"]["id"])
+    """The id of a segment with that test; the one that has the name already is changed."""
+    made = await do(client, "Create", name=name, where=where)
+    if made["segment"] is None:
+        [problem] = made["userErrors"]
+        assert problem["code"] == "TAKEN", problem
+        made = await do(client, "Update", id=problem["existing"]["id"], set={"where": where})
+    assert made["userErrors"] == [], (made, where)
+    return str(made["segment"]["id"])
+
+
+async def refusals(client: Client, verb: str, **given: Any) -> list[tuple[str, str]]:
+    """Code and path of each problem; nothing was done."""
+    before = await client.ask("{ segments { id version name description where updatedAt } }")
+    answer = await do(client, verb, **given)
+    assert answer["segment"] is None
+    assert await client.ask("{ segments { id version name description where updatedAt } }") == before
+    return [(problem["code"], ".".join(problem["field"])) for problem in answer["userErrors"]]
