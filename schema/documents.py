@@ -56,21 +56,29 @@ class Operation:
         return self.node.operation is OperationType.QUERY
 
     @cached_property
-    def _simple(self) -> dict[str, Any] | None:
-        """The types of its variables, where all of them are of such as say their own value."""
+    def _simple(self) -> list[tuple[str, Callable[[Any], bool]]] | None:
+        """Its variables, each with what tells that a value fits, where all of them are of such as say their own value."""
         types = {each.variable.name.value: each.type for each in self.node.variable_definitions or ()}
         named = {name: type_.type if isinstance(type_, NonNullTypeNode) else type_ for name, type_ in types.items()}
-        found = {
-            name: _SIMPLE.get(type_.name.value) for name, type_ in named.items() if isinstance(type_, NamedTypeNode)
-        }
-        return found if len(found) == len(types) and all(found.values()) else None
+        found = [
+            (name, _SIMPLE[type_.name.value])
+            for name, type_ in named.items()
+            if isinstance(type_, NamedTypeNode) and type_.name.value in _SIMPLE
+        ]
+        return found if len(found) == len(types) else None
 
     def coerced(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
         """The values of its variables as graphql-core coerces them, or what is wrong with them."""
-        simple = self._simple
-        # A value of just its type is its own coerced value; one that is missing or null is for graphql-core to judge.
-        if simple is not None and all(fits(given.get(name)) for name, fits in simple.items()):
-            return VariableValues({}, {name: given[name] for name in simple})
+        if self._simple is not None:
+            coerced = {}
+            for name, fits in self._simple:
+                value = given.get(name)
+                # A value of just its type is its own coerced value; one that is missing or null graphql-core judges.
+                if not fits(value):
+                    break
+                coerced[name] = value
+            else:
+                return VariableValues({}, coerced)
         return get_variable_values(graphql_schema, self.node.variable_definitions or (), given)
 
 
@@ -86,6 +94,8 @@ class Document:
 
     def operation(self, name: str | None) -> Operation:
         """The one of that name, or the only one; raises Refusal."""
+        if name is None and len(self._operations) == 1:
+            return self._operations[0]
         chosen = [
             each for each in self._operations if name is None or (each.node.name and each.node.name.value == name)
         ]

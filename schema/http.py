@@ -73,7 +73,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         given_id = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else f"{getrandbits(128):032x}"
+        request_id = given_id if given_id and _REQUEST_ID.fullmatch(given_id) else f"{getrandbits(128):032x}"
         as_graphql = wants_graphql(headers)
         status, lane_name, body, more = await self._answered(scope, headers, receive, as_graphql)
         if isinstance(body, dict):
@@ -121,7 +121,10 @@ class Endpoint:
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive) -> tuple[str, Body]:
         given = await read(scope, headers, receive)
         now, was_set = self._clock(headers)
-        caller = await self._caller(scope, headers)
+        try:
+            caller = await self._callers(scope, headers)
+        except Unauthenticated as refused:
+            raise Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"}) from None
         found = self.documents.known(given.text)
         if found is None:
             # Validation takes its time: it is done aside, so that nobody else waits for it.
@@ -146,12 +149,6 @@ class Endpoint:
             if not asked.done:
                 await asked.read_segments(_refuse_arguments(operation, variables, caller, now))
         return "core", await _completed(found, given, asked)
-
-    async def _caller(self, scope: Scope, headers: Headers) -> Caller:
-        try:
-            return await self._callers(scope, headers)
-        except Unauthenticated as refused:
-            raise Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"}) from None
 
     def _clock(self, headers: Headers) -> tuple[datetime, bool]:
         given = headers.get(b"x-guanxi-now")

@@ -73,19 +73,13 @@ async def answer(
     each = list(zip(plan.roots, asks, strict=True))
     if len(asks) == 1 or all(ask is None or reader.is_short(ask[0]) for ask in asks):
         # One after the other: what is short is done before a task could be made for it.
-        found = [await _attempted(reader, root, ask) for root, ask in each]
+        found = [await _read(reader, root, ask) for root, ask in each]
     else:
-        found = await asyncio.gather(*(_attempted(reader, root, ask) for root, ask in each))
-    if any(isinstance(data, Exception) for data in found):
-        return _with_errors(plan.roots, found)
+        found = await asyncio.gather(*(_read(reader, root, ask) for root, ask in each))
+    for data in found:
+        if isinstance(data, Exception):
+            return _with_errors(plan.roots, found)
     return b'{"data":{' + b",".join(found) + b"}}"  # type: ignore[arg-type]
-
-
-async def _attempted(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes | Exception:
-    try:
-        return await _read(reader, root, ask)
-    except Exception as failure:  # noqa: BLE001 - told without a word of it
-        return failure
 
 
 def _asked(
@@ -98,12 +92,16 @@ def _asked(
     return None if question is None else (question, planner.values.given)
 
 
-async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes:
+async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes | Exception:
+    """A root field's key and value, or what went wrong."""
     if root.ask is None:
         return root.prefix + _TYPENAME
     if ask is None:
         return root.prefix + NOTHING
-    text = await reader.read(*ask)
+    try:
+        text = await reader.read(*ask)
+    except Exception as failure:  # noqa: BLE001 - told without a word of it
+        return failure
     # One id is asked for as a list of one.
     return root.prefix + (text[1:-1] if root.selected.name == "node" else text)
 

@@ -1,8 +1,9 @@
 """What is selected below a field: fragments spread out, directives heeded, fields of one response key merged."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from graphql import (
@@ -34,14 +35,17 @@ class _Place:
 _ABSENT, _ABSENT_FORM = object(), 2
 
 
-def _filled(form: Any, values: Sequence[Any]) -> Any:
+def _filling(form: Any) -> Callable[[Sequence[Any]], Any]:
+    """What makes the form with values in its places."""
     if isinstance(form, _Place):
-        return values[form.number]
+        return itemgetter(form.number)
     if isinstance(form, dict):
-        return {key: _filled(each, values) for key, each in form.items()}
+        keyed = [(key, _filling(each)) for key, each in form.items()]
+        return lambda values: {key: fill(values) for key, fill in keyed}
     if isinstance(form, list):
-        return [_filled(each, values) for each in form]
-    return form
+        listed = [_filling(each) for each in form]
+        return lambda values: [fill(values) for fill in listed]
+    return lambda _: form
 
 
 def _named(parent: GraphQLObjectType, selected: "Selected", given: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +79,7 @@ class Selected:
     key: str
     name: str
     nodes: list[FieldNode]
-    forms: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    forms: dict[tuple[int, ...], Callable[[Sequence[Any]], Any]] = field(default_factory=dict)
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -107,8 +111,9 @@ class Selections:
             places = {name: _Place(n) for n, name in enumerate(selected.variables) if coerced.get(name) is not None}
             held = VariableValues({}, {name: places.get(name, coerced.get(name)) for name in coerced})
             made = get_argument_values(parent.fields[selected.name], selected.nodes[0], held)
-            selected.forms[form] = _named(parent, selected, made)
-        return _filled(selected.forms[form], given)  # type: ignore[no-any-return]
+            selected.forms[form] = _filling(_named(parent, selected, made))
+        found: dict[str, Any] = selected.forms[form](given)
+        return found
 
     def below(self, nodes: Iterable[Any], parent: GraphQLObjectType) -> list[Selected]:
         """What is selected below a field, merged by response key, in order."""

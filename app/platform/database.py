@@ -46,7 +46,7 @@ class Key(TypeDecorator[UUID]):
         return dialect.type_descriptor(Uuid() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        return value.hex if value is not None and dialect.name == "sqlite" else value
+        return _hex(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         return UUID(hex=value) if isinstance(value, str) else value
@@ -62,10 +62,7 @@ class Instant(TypeDecorator[datetime]):
         return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else instant_text(value)
+        return _instant(value) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if isinstance(value, str):
@@ -81,6 +78,14 @@ class Words(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+
+def _hex(value: UUID | None) -> str | None:
+    return value.hex if value is not None else None
+
+
+def _instant(value: datetime | None) -> str | None:
+    return instant_text(value) if value is not None else None
 
 
 def instant_text(value: datetime) -> str:
@@ -223,10 +228,23 @@ def analyze(engine: Engine) -> None:
 Binder = Callable[[Any], Any]
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# Most values are of these. SQLAlchemy comes to the same by two more calls, for each value of each statement.
+_BINDERS: dict[tuple[type, str], Binder] = {
+    (Key, "sqlite"): _hex,
+    (Key, "postgresql"): _as_it_is,
+    (Instant, "sqlite"): _instant,
+    (Instant, "postgresql"): _as_it_is,
+}
+
+
 def binder(kind: TypeEngine[Any], dialect: Dialect) -> Binder:
     """Turns a Python value into what this database's driver takes for that type."""
-    processor = kind.dialect_impl(dialect).bind_processor(dialect)
-    return processor or (lambda value: value)
+    known = _BINDERS.get((type(kind), dialect.name))
+    return known or kind.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
 
 
 __all__ = [

@@ -6,7 +6,7 @@ Nothing is sent to a connection between two statements: what one of them leaves 
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -44,9 +44,10 @@ class _Connection:
         self._statements: OrderedDict[Prepared, Any] = OrderedDict()
 
     async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
-        if org != self.org:
-            self.org = None
-            await self.driver.execute(entering(org))
+        if org is not self.org:
+            if org != self.org:
+                self.org = None
+                await self.driver.execute(entering(org))
             self.org = org
         statement = self._statements.get(prepared)
         if statement is None:
@@ -70,13 +71,16 @@ class _Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._free_for_long = asyncio.Semaphore(min(FOR_LONG_ONES, most))
 
-    async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
-        if prepared.took is None or prepared.took > LONG_MILLISECONDS:
-            async with self._free_for_long:
-                return await self._run(prepared, parameters, org)
-        return await self._run(prepared, parameters, org)
+    def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> Coroutine[Any, Any, bytes | None]:
+        """The statement's one value, once it is awaited."""
+        is_long = prepared.took is None or prepared.took > LONG_MILLISECONDS
+        return (self._in_turn if is_long else self._at_once)(prepared, parameters, org)
 
-    async def _run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
+    async def _in_turn(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
+        async with self._free_for_long:
+            return await self._at_once(prepared, parameters, org)
+
+    async def _at_once(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
         while True:
             connection = self._take(org)
             used = connection is not None
@@ -105,7 +109,8 @@ class _Pool:
     def _take(self, org: UUID) -> _Connection | None:
         """An idle one, of that organisation if there is."""
         for place in range(len(self._idle) - 1, -1, -1):
-            if self._idle[place].org == org:
+            its = self._idle[place].org
+            if its is org or its == org:
                 return self._idle.pop(place)
         return self._idle.pop() if self._idle and self._opened >= self._most else None
 
@@ -161,11 +166,11 @@ class PostgreSQL:
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: _Pool | None = None
 
-    async def run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes | None:
+    def run(self, prepared: Prepared, values: Mapping[str, Any]) -> Coroutine[Any, Any, bytes | None]:
         # To ask which loop runs costs more than all the rest of this; whether the last one still does is as good.
         if self._pool is None or self._pool.loop.is_closed():
             self._pool = _Pool(self._dsn, self._connections)
-        return await self._pool.run(prepared, prepared.placed(values), values["org"])
+        return self._pool.run(prepared, prepared.placed(values), values["org"])
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None

@@ -7,7 +7,7 @@ of the path that leads to them, which keeps the statement readable.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from app.query.kind import Kind
 
@@ -228,12 +228,14 @@ Where: TypeAlias = Compare | All | AnyOf | Not | Related
 # ------------------------------------------------------------------ whole questions
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """`past`: facts come from the events up to now; `named`: below an asOf, so that ids carry the instant."""
 
     past: bool = False
     named: bool = False
+
+
+PRESENT = Clock()
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ class Lookup:
     shape: str
     fields: Items
     where: Where
-    clock: Clock = Clock()
+    clock: Clock = PRESENT
 
 
 @dataclass(frozen=True)
@@ -254,13 +256,13 @@ class Listing:
     fields: Items
     order: tuple[Order, ...]
     where: Where | None = None
-    clock: Clock = Clock()
+    clock: Clock = PRESENT
 
 
 @dataclass(frozen=True)
 class Connection:
     many: Many
-    clock: Clock = Clock()
+    clock: Clock = PRESENT
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ class Nodes:
     """
 
     shapes: tuple[tuple[str, Items], ...]
-    clock: Clock = Clock()
+    clock: Clock = PRESENT
     even_hidden: bool = False
 
 
@@ -286,7 +288,7 @@ class Groups:
     fields: tuple[Told, ...]
     order: tuple[Order, ...]
     where: Where | None = None
-    clock: Clock = Clock()
+    clock: Clock = PRESENT
 
 
 @dataclass(frozen=True)
@@ -297,7 +299,7 @@ class Scenario:
     shape: str
     fields: Items
     proposed: bool = False
-    clock: Clock = Clock()
+    clock: Clock = PRESENT
 
 
 class Own(Protocol):
