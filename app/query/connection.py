@@ -40,13 +40,15 @@ def connection(compiler: "Compiler", many: Many, shape: Shape, parents: FromClau
     """The rows of the page, per parent if there are any."""
     statement, names = compiler.statement, {field.name for field in many.fields}
     total = counted(statement, many, shape, parents) if "totalCount" in names else None
-    joined = None
+    joined: FromClause | None = None
     if names & {"nodes", "edges", "pageInfo"}:
         cursors = _names_cursor(many.fields)
+        beyond = cursors or "pageInfo" in names
         # Below a parent SQLite numbers its rows in any case.
-        numbered = cursors or "pageInfo" in names or (parents is not None and statement.dialect == "sqlite")
-        make = _numbered if numbered else _in_order
-        joined = make(compiler, many, shape, parents, _lists(many), cursors)
+        if beyond or (parents is not None and statement.dialect == "sqlite"):
+            joined = _numbered(compiler, many, shape, parents, _lists(many), cursors, beyond)
+        else:
+            joined = _in_order(compiler, many, shape, parents, _lists(many))
     found = joined.c if joined is not None else None
     pattern = sql.json_object(_field(n, field, many.page, found, total) for n, field in enumerate(many.fields))
     made = [source for source in (joined, total) if source is not None]
@@ -63,9 +65,7 @@ def _lists(many: Many) -> Lists:
     ]
 
 
-def _in_order(
-    compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists, _: bool
-) -> FromClause:
+def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists) -> FromClause:
     """Per parent: the texts of its rows, in the order of their sort keys."""
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = [items for _, each in lists for items in each]
@@ -113,14 +113,21 @@ def _of_parent(
 
 
 def _numbered(
-    compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists, cursors: bool
+    compiler: "Compiler",
+    many: Many,
+    shape: Shape,
+    parents: FromClause | None,
+    lists: Lists,
+    cursors: bool,
+    beyond: bool,
 ) -> CTE:
-    """Per parent: the texts of its rows, whether there are more, and the cursors of both ends."""
+    """Per parent: the texts of its rows; where what lies `beyond` is asked for, whether there are more; and the cursors
+    of both ends."""
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = [items for _, each in lists for items in each]
     shown_by = page if cursors else None
     brings = brought_with(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
-    page_rows = cut(statement, many, shape, parents, brings)
+    page_rows = cut(statement, many, shape, parents, brings, more=beyond)
     rows = compiler.level(
         shape,
         page_rows,
@@ -132,20 +139,18 @@ def _numbered(
     )
     parent = [rows.c.parent] if nested else []
     place = constant(0) - rows.c.n if page.backward else rows.c.n
-    found = func.count().over(partition_by=parent or None)
+    found = [func.count().over(partition_by=parent or None).label("found")] if beyond else []
     # SQLite joins texts as rows come, so they come in order.
-    ordered = (
-        select(rows, place.label("place"), found.label("found"))
-        .order_by(*parent, "place")
-        .subquery(statement.name("ordered"))
-    )
+    ordered = select(rows, place.label("place"), *found).order_by(*parent, "place").subquery(statement.name("ordered"))
     o, size = ordered.c, statement.bind(f"{page.path}_size")
-    shown: Expression = o.n <= size
-    results: list[Any] = [
-        func.coalesce(sql.Joined(text, o.place).filter(shown), sql.text("")).label(f"list_{many.fields.index(field)}")
-        for field, text in _texts(lists, o)
-    ]
-    results.append(sql.either(func.max(o.found) > size).label("more"))
+
+    def listed(text: Expression) -> Expression:
+        joined: Any = sql.Joined(text, o.place)
+        return func.coalesce(joined.filter(o.n <= size) if beyond else joined, sql.text(""))
+
+    results: list[Any] = [listed(text).label(f"list_{many.fields.index(field)}") for field, text in _texts(lists, o)]
+    if beyond:
+        results.append(sql.either(func.max(o.found) > size).label("more"))
     if cursors:
         results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
         results.append(func.max(o.cursor).filter(o.n == sql.Least(o.found, size)).label("far"))

@@ -56,14 +56,16 @@ def cut(
     brings: frozenset[str] = frozenset(),
     *,
     numbered: bool = True,
+    more: bool = True,
 ) -> CTE:
-    """The page's rows, one more than asked: `n` from its near end, `id` or `row`, `parent`, and what it brings.
+    """The page's rows: `n` from its near end, `id` or `row`, `parent`, and what it brings; with `more` one more than
+    asked.
 
     Not `numbered`: no more than asked, with their sort keys.
     """
     page = many.page
     name = statement.name("cut")
-    limit = statement.bind(f"{page.path}_more" if numbered else f"{page.path}_size")
+    limit = statement.bind(f"{page.path}_more" if numbered and more else f"{page.path}_size")
     also = sorted(brings - {"id"})
     keys_named = [f"key_{n}" for n in range(len(page.order))]
 
