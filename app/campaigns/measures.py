@@ -3,6 +3,7 @@
 A member's state is read from what happened: contacts that name the campaign, and what was bought in the window.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.query.flow import Statement
 from app.query.kind import Fixed, Minor, Position
 from app.query.measure import measure
 from app.query.shape import AsOf, Shape, described
-from app.touchpoints.tables import Touchpoint
+from app.touchpoints.tables import Direction, Touchpoint
 
 Expression = ColumnElement[Any]
 
@@ -138,59 +139,76 @@ def net(purchase: Any, now: Any = None) -> Expression:
     return value
 
 
-def _bought(value: Any, member: Any, now: Any) -> Expression:
-    """Something of what a member bought in the window and kept, whatever led there."""
+def _bought(member: Any, now: Any) -> tuple[Any, list[ColumnElement[bool]]]:
+    """What a member bought in the window and kept, whatever led there: the table and the conditions."""
     p: Any = Purchase.__table__.alias("bought")
-    found = select(value(p.c)).where(
+    tests = [
         p.c.org_id == member.org_id,
         p.c.customer_id == member.customer_id,
         p.c.purchased_at >= member.enrolled_at,
         p.c.local_day <= member.until_day,
         *kept(p.c, now),
-    )
-    return found.correlate_except(p).scalar_subquery()
+    ]
+    return p, tests
 
 
-def _converted_at(member: Any, now: Any = None) -> Expression:
-    return _bought(lambda p: func.min(p.purchased_at), member, now)
+def _contacts(direction: str) -> Callable[[Any, Any], tuple[Any, list[ColumnElement[bool]]]]:
+    """The contacts that name the campaign; one of ours must have gone through the campaign's channel."""
+
+    def contacts(member: Any, now: Any) -> tuple[Any, list[ColumnElement[bool]]]:
+        t: Any = Touchpoint.__table__.alias("contact")
+        c: Any = Campaign.__table__.alias("its_campaign")
+        tests = [
+            t.c.org_id == member.org_id,
+            t.c.campaign_id == member.campaign_id,
+            t.c.customer_id == member.customer_id,
+            t.c.direction == sql.text(direction),
+            t.c.occurred_at >= member.enrolled_at,
+            t.c.retracted_at.is_(None),
+        ]
+        if direction == Direction.OUTBOUND.name:
+            channel = select(c.c.channel).where(c.c.org_id == member.org_id, c.c.id == member.campaign_id)
+            tests.append(t.c.channel == channel.correlate_except(c).scalar_subquery())
+        return t, tests if now is None else [*tests, t.c.occurred_at <= now]
+
+    return contacts
+
+
+Events = Callable[[Any, Any], tuple[Any, list[ColumnElement[bool]]]]
+
+
+def _any(events: Events) -> Callable[..., Expression]:
+    """1 or 0: a list of members by state asks it of everyone, so it looks no further than the first."""
+
+    def found(member: Any, now: Any = None) -> Expression:
+        table, tests = events(member, now)
+        return sql.either(select(constant(1)).select_from(table).where(*tests).correlate_except(table).exists())
+
+    return found
+
+
+def _first(events: Events, at: str) -> Callable[..., Expression]:
+    def found(member: Any, now: Any = None) -> Expression:
+        table, tests = events(member, now)
+        return select(func.min(table.c[at])).where(*tests).correlate_except(table).scalar_subquery()
+
+    return found
 
 
 def _spend(member: Any, now: Any = None) -> Expression:
-    return func.coalesce(_bought(lambda p: sql.whole(func.sum(net(p, now))), member, now), constant(0))
+    p, tests = _bought(member, now)
+    total = select(sql.whole(func.sum(net(p.c, now)))).where(*tests)
+    return func.coalesce(total.correlate_except(p).scalar_subquery(), constant(0))
 
 
-def _first_contact(direction: str, member: Any, now: Any) -> Expression:
-    """The first one that names the campaign; one of ours must have gone through the campaign's channel."""
-    t: Any = Touchpoint.__table__.alias("contact")
-    c: Any = Campaign.__table__.alias("its_campaign")
-    tests = [
-        t.c.org_id == member.org_id,
-        t.c.campaign_id == member.campaign_id,
-        t.c.customer_id == member.customer_id,
-        t.c.direction == sql.text(direction),
-        t.c.occurred_at >= member.enrolled_at,
-        t.c.retracted_at.is_(None),
-    ]
-    if direction == "OUTBOUND":
-        channel = select(c.c.channel).where(c.c.org_id == member.org_id, c.c.id == member.campaign_id)
-        tests.append(t.c.channel == channel.correlate_except(c).scalar_subquery())
-    if now is not None:
-        tests.append(t.c.occurred_at <= now)
-    return select(func.min(t.c.occurred_at)).where(*tests).correlate_except(t).scalar_subquery()
-
-
-def _contacted_at(member: Any, now: Any = None) -> Expression:
-    return _first_contact("OUTBOUND", member, now)
-
-
-def _responded_at(member: Any, now: Any = None) -> Expression:
-    return _first_contact("INBOUND", member, now)
-
-
+_sent, _answered = _contacts(Direction.OUTBOUND.name), _contacts(Direction.INBOUND.name)
 _HAPPENED: dict[str, Any] = {
-    "contacted_at": _contacted_at,
-    "responded_at": _responded_at,
-    "converted_at": _converted_at,
+    "contacted": _any(_sent),
+    "responded": _any(_answered),
+    "converted": _any(_bought),
+    "contacted_at": _first(_sent, "occurred_at"),
+    "responded_at": _first(_answered, "occurred_at"),
+    "converted_at": _first(_bought, "purchased_at"),
     "spend_minor": _spend,
 }
 members = Shape(
@@ -207,10 +225,6 @@ members = Shape(
 
 @measure(members, Position(enum=MemberStatus), catalogued=False)
 def member_status(c: Any, p: Any) -> Any:
+    reached = (c.converted, "CONVERTED"), (c.responded, "RESPONDED"), (c.contacted, "CONTACTED")
     place = {each.name: constant(n) for n, each in enumerate(MemberStatus)}
-    return case(
-        (c.converted_at.is_not(None), place["CONVERTED"]),
-        (c.responded_at.is_not(None), place["RESPONDED"]),
-        (c.contacted_at.is_not(None), place["CONTACTED"]),
-        else_=place["ENROLLED"],
-    )
+    return case(*((flag == constant(1), place[name]) for flag, name in reached), else_=place["ENROLLED"])
