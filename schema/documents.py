@@ -20,12 +20,14 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_variable_values
 
-from schema import bounds
+from schema import access, bounds
 from schema.answer import MOST_ERRORS
 from schema.request import Refusal
-from schema.schema import graphql_schema
+from schema.schema import coverage, graphql_schema
 
 MOST_TOKENS = 2_000
+# Few sets of scopes are ever given.
+MOST_VERDICTS = 64
 # Kinds of variables whose values are what they were sent as.
 _SIMPLE: dict[str, Callable[[Any], bool]] = {
     "ID": lambda value: type(value) is str,
@@ -45,15 +47,26 @@ class Invalid(Exception):
 
 @dataclass
 class Operation:
-    """One operation of a document. `plans`: what the byte lane has made of it, by the values of its directives."""
+    """One operation of a document. `plans`: what the byte lane has made of it, by the values of its directives;
+    `verdicts`: whether it may be asked, by the scopes of who asks."""
 
     node: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
     plans: dict[Any, Any] = field(default_factory=dict)
+    verdicts: dict[frozenset[str], access.Verdict] = field(default_factory=dict)
 
     @cached_property
     def reads(self) -> bool:
         return self.node.operation is OperationType.QUERY
+
+    def verdict(self, may: frozenset[str]) -> access.Verdict:
+        """Whether a caller of these scopes may name what it names."""
+        found = self.verdicts.get(may)
+        if found is None:
+            if len(self.verdicts) >= MOST_VERDICTS:
+                self.verdicts.clear()
+            found = self.verdicts[may] = access.judged(coverage, self.node, self.fragments, may)
+        return found
 
     @cached_property
     def _simple(self) -> list[tuple[str, Callable[[Any], bool]]] | None:

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from app.platform.access import Caller
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
-from schema import bounds, lane, written
+from schema import access, bounds, lane, written
 from schema.answer import MOST_ERRORS, failed, formatted, told
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
@@ -41,7 +41,7 @@ from schema.request import (
     wants_graphql,
 )
 from schema.scalars import parse_instant
-from schema.schema import graphql_schema
+from schema.schema import coverage, graphql_schema
 
 CLOCKS = (1900, 9000)  # beyond them days and time zones run out
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -135,8 +135,13 @@ class Endpoint:
             raise Refusal(405, "BAD_REQUEST", "By GET only queries are answered.", {"allow": "POST"})
         key = headers.get(b"idempotency-key")
         asked = Asked(self._engine, self._reader, caller, now, was_set, key.decode("latin-1") if key else None)
+        verdict = operation.verdict(caller.may)
+        if verdict.refused is not None:
+            raise Refusal(400, "FORBIDDEN_FIELD", str(verdict.refused))
         variables = operation.coerced(given.variables or {})
         if isinstance(variables, VariableValues):
+            if verdict.watched:
+                _refuse_names(verdict, caller, variables)
             if operation.reads:
                 past = was_set and await run_sync(asked.something_later)
                 body = await lane.answer(self._reader, operation, variables, caller, now, past)
@@ -163,6 +168,14 @@ class Endpoint:
         if not CLOCKS[0] <= now.year <= CLOCKS[1]:
             raise Refusal(400, "BAD_REQUEST", f"X-Guanxi-Now lies from {CLOCKS[0]} to {CLOCKS[1]}.")
         return now, True
+
+
+def _refuse_names(verdict: access.Verdict, caller: Caller, variables: VariableValues) -> None:
+    """What variables name is refused as if it stood in the document."""
+    try:
+        access.refuse(coverage, verdict, caller.may, variables.coerced)
+    except access.ForbiddenField as refused:
+        raise Refusal(400, "FORBIDDEN_FIELD", str(refused)) from None
 
 
 def _refuse_arguments(operation: Operation, variables: VariableValues, caller: Caller, now: datetime) -> set[UUID]:

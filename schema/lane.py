@@ -64,7 +64,7 @@ async def answer(
 ) -> bytes | None:
     """The whole body; None when graphql-core is to answer. `variables` as graphql-core coerced them."""
     plan = _plan_of(operation, variables)
-    if not plan.roots or "read" not in caller.scopes:
+    if not plan.roots or not operation.verdict(caller.may).whole:
         return None
     try:
         asks = [_asked(root, operation, variables, caller, now, past) for root in plan.roots]

@@ -55,7 +55,6 @@ class Mutated:
     and lists of ids too."""
 
     action: Action
-    scope: str = "write"
     needs_key: Callable[[Any], bool] = lambda _: False
     light: bool = False
     looks: Callable[[Any], Looks] = lambda _: ()
@@ -120,11 +119,11 @@ def mutation(
 ) -> Any:
     """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
     rows, even_hidden = payload_type.reads_back  # type: ignore[attr-defined]
-    mutated = Mutated(action, "write", needs_key or (lambda _: False), light, looks, rows, even_hidden)
+    mutated = Mutated(action, needs_key or (lambda _: False), light, looks, rows, even_hidden)
 
     async def resolve(info: strawberry.Info, **_: Any) -> Any:
         request = asked(info)
-        request.caller.require(mutated.scope)
+        request.require(info)
         raw = info._raw_info
         done = request.done.pop(str(raw.path.key), None)
         if isinstance(done, Exception):

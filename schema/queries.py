@@ -50,7 +50,9 @@ class Organization(Node):
 @strawberry.type(description="Who asks.")
 class Viewer:
     organization: Organization = strawberry.field(description="Whose data is seen.")
-    scopes: list[str] = strawberry.field(description="What the key may do: read, write, admin.")
+    scopes: list[str] = strawberry.field(
+        description="What the key was given: scopes like customers:read, or bundles of them like read."
+    )
 
 
 @strawberry.type(description="The judgements that the policy makes of those facts.")
@@ -87,7 +89,7 @@ async def _viewer(info: strawberry.Info) -> Any:
 
 
 async def _catalogue(info: strawberry.Info) -> Any:
-    asked(info).caller.require("read")
+    asked(info).require(info)
     return catalogue(info._raw_info.schema)
 
 

@@ -8,13 +8,15 @@ import strawberry
 from graphql import FieldNode, GraphQLInterfaceType, GraphQLObjectType, get_named_type
 from strawberry.dataloader import DataLoader
 
+from app.platform.access import Caller
 from app.platform.ids import PublicId
-from app.platform.refusals import BadInput
+from app.platform.refusals import BadInput, Forbidden
 from app.query import question as q
 from schema.context import Asked, asked
 from schema.fields import Entity
 from schema.given import NeedsMore
 from schema.plan import Planner, python_class
+from schema.policies import OPERATIONS, TYPES
 from schema.selection import Selected
 
 MOST_NODES = 100
@@ -52,16 +54,18 @@ def types_by_prefix(schema: Any) -> dict[str, GraphQLObjectType]:
     return found
 
 
-async def by_ids(
-    info: strawberry.Info, ids: Sequence[str], *, even_hidden: bool = False, required_scope: str = "read"
-) -> list[Any]:
+def _may_see(caller: Caller, of: GraphQLObjectType) -> bool:
+    """Whether the caller may be told that there is such a row: its type is in its id."""
+    scope = TYPES[of.name].scope
+    return scope is None or scope in caller.may
+
+
+async def by_ids(info: strawberry.Info, ids: Sequence[str], *, even_hidden: bool = False) -> list[Any]:
     """Rows by public id, null where there is none, each with its __typename; one statement for each instant that the ids carry."""
-    asked(info).caller.require(required_scope)
+    asked(info).require(info)
     if len(ids) > MOST_NODES:
         raise BadInput(f"At most {MOST_NODES} ids at once.")
-    return await _read_nodes(
-        asked(info), info, list(info._raw_info.field_nodes), _returned(info), ids, even_hidden, required_scope
-    )
+    return await _read_nodes(asked(info), info, list(info._raw_info.field_nodes), _returned(info), ids, even_hidden)
 
 
 async def _read_nodes(
@@ -71,7 +75,6 @@ async def _read_nodes(
     returned: Any,
     ids: Sequence[str],
     even_hidden: bool,
-    scope: str,
 ) -> list[Any]:
     known = types_by_prefix(info._raw_info.schema)
     answers: list[Any] = [None] * len(ids)
@@ -83,10 +86,12 @@ async def _read_nodes(
         of = known.get(public.prefix)
         if public.prefix == "org" and public.key == request.caller.org.id and public.at is None:
             answers[place] = organization(request)
+        elif of is not None and info._raw_info.parent_type.name in OPERATIONS and not _may_see(request.caller, of):
+            raise Forbidden(f"{of.name} needs a key with the scope {TYPES[of.name].scope!r}.")
         elif of is not None and (of is returned or isinstance(returned, GraphQLInterfaceType)):
             by_instant.setdefault(public.at, []).append((place, public))
     for instant, wanted in by_instant.items():
-        planner = await request.planner(info, scope)
+        planner = await request.planner(info)
         if instant is not None and instant > planner.now:
             continue
         planner.set_as_of(instant)
@@ -137,7 +142,8 @@ def _ask_nodes(planner: Planner, selected: Selected, ids: Sequence[str]) -> q.Qu
     public = [PublicId.parse(text) for text in ids]
     wanted = [(place, each) for place, each in enumerate(public) if each is not None and each.prefix in known]
     instants = {each.at for _, each in wanted}
-    if len(wanted) < len(ids) or len(instants) != 1:
+    seen = all(_may_see(planner.caller, known[each.prefix]) for _, each in wanted)
+    if not seen or len(wanted) < len(ids) or len(instants) != 1:
         raise NeedsMore
     instant = instants.pop()
     if instant is not None and instant > planner.now:
@@ -187,7 +193,7 @@ async def _load(request: Asked, keys: list[_Again]) -> list[Any]:
         first = group[0]
         ids = [each.public_id for each in group]
         found = await _read_nodes(
-            request, first.info, list(first.fields), _returned(first.info), ids, first.even_hidden, "write"
+            request, first.info, list(first.fields), _returned(first.info), ids, first.even_hidden
         )
         answers |= {id(key): row for key, row in zip(group, found, strict=True)}
     return [answers[id(key)] for key in keys]

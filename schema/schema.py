@@ -22,6 +22,7 @@ from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
 from schema import stored
 from schema.computed import resolver
+from schema.coverage import covered
 from schema.errors import InputError, InsufficientPointsError, StaleVersionError, TakenError, UserError
 from schema.fields import Computed, Further, source_of
 from schema.given import snake
@@ -87,6 +88,8 @@ def _finish(graphql: GraphQLSchema) -> None:
 graphql_schema: GraphQLSchema = schema._schema
 _finish(graphql_schema)
 stored.types.update(graphql_schema.type_map)
+# What each part of it needs of a key; a part of which nobody said so is no part of a schema.
+coverage = covered(graphql_schema)
 
 
 def _shapes() -> dict[str, Shape]:

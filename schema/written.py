@@ -71,7 +71,7 @@ class Plan:
 async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | None:
     """The whole body; None when graphql-core is to answer, with what `asked.done` holds if anything was done."""
     plan = _plan_of(operation, variables)
-    if plan is None or plan.mutated.scope not in asked.caller.scopes:
+    if plan is None or not operation.verdict(asked.caller.may).whole:
         return None
     planner = Planner(graphql_schema, operation.fragments, variables, asked.caller, asked.now, memory=plan.memory)
     name, key = plan.selected.name, plan.selected.key

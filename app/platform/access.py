@@ -16,8 +16,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.platform.database import STRICT, Base
 from app.platform.ids import new_id
 from app.platform.refusals import Forbidden, OperatorError, Unauthenticated
+from app.platform.scopes import ANY, SCOPES, expanded, unknown
 
-SCOPES = ("read", "write", "admin")
 _KEY_PREFIX = "gx"
 
 
@@ -69,15 +69,20 @@ class Org:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks. `key_id` is None for the command line and for an open loopback server."""
+    """Who asks. `scopes` as they were given; `key_id` is None for the command line and for an open loopback server."""
 
     org: Org
     scopes: frozenset[str]
     key_id: UUID | None = None
 
+    @cached_property
+    def may(self) -> frozenset[str]:
+        """What the scopes mean."""
+        return expanded(self.scopes)
+
     def require(self, scope: str) -> None:
-        if scope not in self.scopes:
-            raise Forbidden(f"This needs a key with the scope {scope!r}.")
+        if scope not in self.may:
+            raise Forbidden(f"This needs a key with {'any read scope' if scope == ANY else f'the scope {scope!r}'}.")
 
 
 def exponent_of(currency: str) -> int:
@@ -120,9 +125,9 @@ def organizations(session: Session) -> list[Org]:
 def create_key(session: Session, org_id: UUID, scopes: list[str], now: datetime) -> str:
     """The whole key, which is shown this once: only a hash of its secret is kept (random 256 bits need no slow
     hash)."""
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
-        raise OperatorError(f"Scopes are {', '.join(SCOPES)}" + (f"; not {', '.join(unknown)}." if unknown else "."))
+    strange = unknown(scopes)
+    if strange or not scopes:
+        raise OperatorError(f"Scopes are {', '.join(SCOPES)}" + (f"; not {', '.join(strange)}." if strange else "."))
     secret = secrets.token_urlsafe(32)
     row = ApiKey(id=new_id(), org_id=org_id, secret_hash=_hash(secret), scopes=",".join(scopes), created_at=now)
     session.add(row)
