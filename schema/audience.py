@@ -15,7 +15,7 @@ from schema.campaigns import Exclusion
 from schema.enums import Channel, ConsentPurpose
 from schema.fields import REQUIRED
 from schema.filters import listing
-from schema.given import Segments, values_at
+from schema.given import Parameters, Values
 from schema.plan import Planner, under
 from schema.segment_filter import stored_test
 from schema.selection import Selected
@@ -73,7 +73,7 @@ def _selected(planner: Planner, selected: Selected, of: GraphQLObjectType) -> tu
 
 def audience_of(work: Work, text: str) -> Audience:
     """A stored CustomerWhere, to be asked at the clock of the work; raises BadInput."""
-    values = values_at(work.org, work.now, {}, Segments())
+    values = Values(Parameters(work.org, work.now))
     where = stored_test(
         Customer, text, "audience", values, partial(definitions, work.session.connection(), work.org.id)
     )

@@ -100,7 +100,7 @@ def arguments(schema: GraphQLSchema, operation: OperationDefinitionNode, planner
     root: Any = schema.get_root_type(operation.operation)
     for selected in planner.below([operation], root):
         # What is counted is counted of each root field.
-        planner.set_clock(planner.now)
+        planner.values.leaves = planner.values.memberships = 0
         _visit(planner, root, selected)
 
 

@@ -4,19 +4,20 @@ Nesting, tests and lists are bounded; an explicit null is refused; a threshold i
 it said of the exact number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from decimal import Decimal as Exactly
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, get_nullable_type
 
 from app.platform.access import Org
+from app.platform.database import instant_text
 from app.platform.days import day_number, local_day
 from app.platform.ids import PublicId, microseconds
 from app.platform.refusals import BadInput
@@ -44,43 +45,64 @@ class Segments:
     allowed: bool = True
 
 
+class Parameters(dict[str, Any]):
+    """The values of parameters by name: those that were put there, and what clock and organisation say, which is made
+    when it is asked for, since a statement asks for little of it. A copy of it is whole. `as_of`: the instant that was
+    asked for, if one was."""
+
+    def __init__(self, org: Org, now: datetime) -> None:
+        self.org, self.now = org, now
+        self.as_of: datetime | None = None
+
+    def __missing__(self, name: str) -> Any:
+        return _SAID[name](self)
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]
+        return dict.fromkeys([*_SAID, *super().keys()]).keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+
+_SAID: dict[str, Callable[[Parameters], Any]] = {
+    "now": lambda said: said.now,
+    "today": lambda said: local_day(said.now, said.org.zone),
+    "pin": lambda said: microseconds(said.now),
+    "org": lambda said: said.org.id,
+    "exponent": lambda said: said.org.exponent,
+    "unit": lambda said: 10**said.org.exponent,
+    "currency": lambda said: said.org.currency,
+    "currency_json": lambda said: f'"{said.org.currency}"',
+    "instant_suffix": lambda said: f"@{microseconds(said.as_of)}" if said.as_of is not None else "",
+    "as_of": lambda said: f'"{instant_text(said.as_of)}"' if said.as_of is not None else "null",
+}
+
+
 @dataclass
 class Values:
-    """The values of a question's parameters, and the clock and currency that some are made with."""
+    """The values of a question's parameters, and how much its filters have asked for so far."""
 
-    now: datetime
-    today: int
-    exponent: int
-    given: dict[str, Any] = field(default_factory=dict)
+    given: Parameters
+    segments: Segments = field(default_factory=Segments)
     leaves: int = 0
     memberships: int = 0
-    segments: Segments = field(default_factory=Segments)
+
+    @property
+    def now(self) -> datetime:
+        return self.given.now
+
+    @property
+    def today(self) -> int:
+        today: int = self.given["today"]
+        return today
+
+    @property
+    def exponent(self) -> int:
+        return self.given.org.exponent
 
     def put(self, name: str, value: Any) -> str:
         self.given[name] = value
         return name
-
-
-def values_at(org: Org, now: datetime, given: dict[str, Any], segments: Segments) -> Values:
-    """The values of any question of that organisation at that clock; adds them to what is given."""
-    values = Values(now, local_day(now, org.zone), org.exponent, given, segments=segments)
-    given.update(_of_org(org))
-    given["now"], given["today"], given["pin"] = now, values.today, microseconds(now)
-    return values
-
-
-@lru_cache(maxsize=1_000)
-def _of_org(org: Org) -> dict[str, Any]:
-    """What of the organisation may be named as a parameter."""
-    return {
-        "org": org.id,
-        "exponent": org.exponent,
-        "unit": 10**org.exponent,
-        "currency": org.currency,
-        "currency_json": f'"{org.currency}"',
-        "instant_suffix": "",
-        "as_of": "null",
-    }
 
 
 @dataclass(frozen=True)

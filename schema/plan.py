@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 
 from app.platform.access import Caller
-from app.platform.database import instant_text
 from app.platform.days import local_day
-from app.platform.ids import EARLIEST, EPOCH, microseconds
+from app.platform.ids import EARLIEST, EPOCH
 from app.platform.refusals import BadInput
 from app.query import question as q
 from app.query.kind import Plain, Whole
@@ -35,7 +34,7 @@ from schema.fields import (
     of_part,
     source_of,
 )
-from schema.given import Segments, Values, values_at, where_of
+from schema.given import Parameters, Segments, Values, where_of
 from schema.paging import order_of, size_of
 from schema.selection import Selected, Selections
 
@@ -61,33 +60,29 @@ class Walk:
 
 @dataclass
 class Planner(Selections):
-    """Plans one root field. `clock` is told apart from `now` by an asOf or a page's pin; `memory` holds what was walked
-    for the same field before; `completed`: graphql-core completes the answer, and tells types apart by their names;
-    `segments`: those that filters name."""
+    """Plans one root field. `memory` holds what was walked for the same field before; `completed`: graphql-core completes
+    the answer, and tells types apart by their names; `segments`: those that filters name."""
 
     caller: Caller
-    now: datetime
+    asked_at: datetime
     past: bool = False
     memory: dict[str, Walk] | None = None
-    as_of: datetime | None = None
-    values: Values = None  # type: ignore[assignment]
     completed: bool = False
     segments: Segments = field(default_factory=Segments)
-    _walk: Walk | None = None
-    _form: list[Any] | None = None
+    _walk: Walk | None = field(default=None, init=False)
+    _form: list[Any] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.asked_at = self.now
-        self.set_clock(self.now)
+        self.values = Values(Parameters(self.caller.org, self.asked_at), self.segments)
 
-    def set_clock(self, now: datetime) -> None:
+    @property
+    def now(self) -> datetime:
         """The clock of the whole field: of the request, of an asOf, or of the first page."""
-        self.now = now
-        self.values = values_at(self.caller.org, now, getattr(self.values, "given", {}), self.segments)
-        given = self.values.given
-        if self.as_of is not None:
-            given["instant_suffix"] = f"@{microseconds(self.as_of)}"
-            given["as_of"] = f'"{instant_text(self.as_of)}"'
+        return self.values.given.now
+
+    @property
+    def as_of(self) -> datetime | None:
+        return self.values.given.as_of
 
     @property
     def clock(self) -> q.Clock:
@@ -98,8 +93,8 @@ class Planner(Selections):
         if instant is None:
             return
         self.refuse_instant(instant)
-        self.past, self.as_of = True, instant
-        self.set_clock(instant)
+        self.past = True
+        self.values.given.now = self.values.given.as_of = instant
 
     def refuse_instant(self, instant: datetime) -> None:
         """Raises BadInput for an asOf that cannot be asked."""
@@ -338,7 +333,7 @@ class Planner(Selections):
                 place = read_cursor(shape, order, given[side])
                 # Judgements move with the day: a page goes on at the clock of the first one.
                 if place.pin is not None and clocked and self.as_of is None and not self.past:
-                    self.set_clock(min(EPOCH + timedelta(microseconds=place.pin), self.now))
+                    self.values.given.now = min(EPOCH + timedelta(microseconds=place.pin), self.now)
                 self.values.given |= place.parameters(path, side)
                 sides[side] = tuple(value is None for value in place.values)
         for n, (low, high) in enumerate(terms or ()):

@@ -10,7 +10,7 @@ from strawberry import UNSET
 from app.platform.ids import PublicId
 from app.platform.refusals import BadInput
 from app.query.question import All, AnyOf, Not, Where
-from schema.given import LONGEST_LIST, Extra, NeedsMore, Segments, Values, where_of
+from schema.given import LONGEST_LIST, Extra, NeedsMore, Parameters, Segments, Values, where_of
 from schema.stored import where_from_json
 
 # Each brings a whole filter with it.
@@ -62,7 +62,7 @@ def _members(of: type, listed: list[str], path: str, values: Values) -> list[Whe
 
 def _test(of: type, text: str, path: str, values: Values) -> Where:
     # Bounded when it was saved: its tests are not counted with those of the filter that names it.
-    own = Values(values.now, values.today, values.exponent, values.given, segments=SELF_CONTAINED)
+    own = Values(values.given, SELF_CONTAINED)
     return where_of(of, where_from_json(text), path, own)
 
 
@@ -75,6 +75,6 @@ def stored_test(
     """
     where = where_from_json(text)
     asked = Segments({})
-    where_of(of, where, path, Values(values.now, values.today, values.exponent, segments=asked))
+    where_of(of, where, path, Values(Parameters(values.given.org, values.now), asked))
     values.segments = Segments(read(asked.named) if asked.named else {})
     return where_of(of, where, path, values)

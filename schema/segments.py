@@ -20,7 +20,7 @@ from schema import asks
 from schema.enums import ArchivedScope
 from schema.fields import PAGING, Value, column, entity, further, identity
 from schema.filters import listing, named
-from schema.given import Values, where_of
+from schema.given import Parameters, Values, where_of
 from schema.groups import DIMENSIONS, CustomerDimension
 from schema.inputs import must, said
 from schema.node import Node
@@ -256,7 +256,7 @@ def _check_where(problems: Problems, work: Work, text: str | None, *path: str) -
     """Adds INVALID for what no question could ask."""
     if text is None:
         return
-    values = Values(work.now, work.today, work.org.exponent, segments=SELF_CONTAINED)
+    values = Values(Parameters(work.org, work.now), SELF_CONTAINED)
     try:
         where_of(Customer, where_from_json(text), "where", values)
     except BadInput as refused:

@@ -1,8 +1,8 @@
 """Public ids: three letters, an underscore, a UUIDv7 without dashes, and below an asOf the instant it was read at."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat
@@ -24,8 +24,7 @@ def microseconds(instant: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-@dataclass(frozen=True)
-class PublicId:
+class PublicId(NamedTuple):
     """An id as clients hold it. `at`: the instant of the asOf it was read under."""
 
     prefix: str

@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -10,13 +11,15 @@ from graphql import Undefined
 from graphql.utilities import coerce_input_value
 from hypothesis import HealthCheck, given, settings
 
+from app.platform.access import Org
 from app.platform.refusals import BadInput
-from schema.given import Segments, Values, plain, where_of
+from schema.given import Parameters, Segments, Values, plain, where_of
 from schema.schema import graphql_schema
 from schema.stored import input_json, where_from_json
 from schema.types import Customer
 from tests.segments.given import LONGEST_LIST, MOST_LEAVES, WHERE, largest, wheres
 
+ORG = Org(UUID(int=1), "Test", "UTC", "CNY")
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 
@@ -28,7 +31,7 @@ def coerced(where: Any) -> Any:
 
 
 def asked(where: Any) -> tuple[Any, dict[str, Any]]:
-    values = Values(NOW, 20_000, 2, segments=Segments({}))
+    values = Values(Parameters(ORG, NOW), Segments({}))
     return where_of(Customer, where, "where", values), values.given
 
 
