@@ -41,7 +41,7 @@ from tests.oracle import (
 )
 from tests.oracle import Policy as OraclePolicy
 from tests.query.members import Book, book, store_books, store_programs
-from tests.query.outreach import store_campaign, store_segments
+from tests.query.outreach import campaign_of, store_campaign, store_segments
 
 LIVE, ARCHIVED = 100, 6
 OPENED = NOW - timedelta(days=365 * 4)
@@ -160,6 +160,10 @@ class Maker:
     def key(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128))
 
+    def campaign(self, key: UUID) -> UUID | None:
+        """What some of them name. Without dice: all else stays as it was."""
+        return campaign_of(self.org) if key.int % 3 == 0 else None
+
     def people(self, live: int, archived: int) -> list[Person]:
         return [self.person(n, n >= live) for n in range(live + archived)]
 
@@ -246,6 +250,7 @@ class Maker:
                 "content_hash": "",
                 "retracted_at": NOW if touch.retracted else None,
                 "retraction_reason": None,
+                "campaign_id": self.campaign(keys[touch.id]),
             }
             values = {
                 "kind": touch.kind,
@@ -258,6 +263,7 @@ class Maker:
                 "resolvedAt": instant_text(touch.resolved_at),
                 "externalRef.system": columns["ref_system"],
                 "externalRef.value": ref,
+                "campaignId": columns["campaign_id"],
             }
             rows.append(Row(keys[touch.id], columns, values))
         return rows
@@ -295,6 +301,7 @@ class Maker:
             "void_reason": None,
         }
         row = Purchased(self.key(), columns)
+        columns["campaign_id"] = self.campaign(row.id)
         keys = sorted(self.key() for _ in shares)
         row.refunds = [
             {
@@ -339,6 +346,7 @@ class Maker:
             "currency": currency,
             "externalRef.system": columns["ref_system"],
             "externalRef.value": ref,
+            "campaignId": columns["campaign_id"],
             "grossReporting": None if gross is None else money(gross, 2),
             "netReporting": None if gross is None else money(gross - back, 2),
         }
