@@ -18,6 +18,7 @@ from tests.conftest import NOW
 from tests.query.conftest import FULL, Shop
 from tests.query.documents import DOCUMENTS, deepest
 from tests.query.members import program_of
+from tests.query.outreach import campaign_of, member_of
 from tests.query.shop import ORG, public
 
 MADE = 1_500 if FULL else 100
@@ -110,6 +111,7 @@ async def test_both_lanes_say_the_same_of_documents_that_nobody_thought_of(
         public("ent", row["id"]) for person in people[:9] for book in person.books for row in book.rows[PointsEntry]
     ]
     ids += [public("lpr", program_of(ORG, number)) for number in (0, 1)]
+    ids += [public("cam", campaign_of(ORG)), *(public("mem", member_of(ORG, number)) for number in range(8))]
     maker, seen = Documents(dice, ids), Counter[str]()
     for number in range(MADE):
         query, variables = maker.made()
