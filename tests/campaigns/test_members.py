@@ -206,7 +206,8 @@ def test_a_customers_memberships_come_latest_first_and_page(shop: Shop) -> None:
         # Recorded in no order.
         launched = {n: enrol(work, [customer], [], LAUNCHED + n * DAY).id for n in (1, 3, 0, 2)}
     asked = """query($id: ID!, $after: String) { customer(by: {id: $id}) {
-      campaignMemberships(first: 3, after: $after) { totalCount nodes { campaign { id } } pageInfo { endCursor hasNextPage } } } }"""
+      campaignMemberships(first: 3, after: $after) {
+        totalCount nodes { campaign { id } } pageInfo { endCursor hasNextPage } } } }"""
     first = shop.ask(asked, NOW, id=public(customer))["customer"]["campaignMemberships"]
     assert [node["campaign"]["id"] for node in first["nodes"]] == [launched[n] for n in (3, 2, 1)]
     after = first["pageInfo"]["endCursor"]
