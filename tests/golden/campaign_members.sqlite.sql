@@ -56,7 +56,7 @@ FROM (SELECT j_2.id, j_2.id AS found
 FROM j_2
 WHERE j_2.member_status IN (SELECT "each".value
 FROM json_each(:campaign_members_where_status_in) AS "each") AND j_2.campaign_id = j.id ORDER BY j_2.id ASC
-LIMIT :campaign_members_more OFFSET 0) AS cut_2_page)) AS cut_2_each ON 1 = 1),
+LIMIT :campaign_members_size OFFSET 0) AS cut_2_page)) AS cut_2_each ON 1 = 1),
 k_3 AS MATERIALIZED
 (SELECT cut_2.parent, cut_2.n, campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
 FROM touchpoints AS contact
@@ -95,8 +95,8 @@ campaign_member_rows AS
 (SELECT j_3.parent, j_3.n, format('{"arm":"%s","status":"%s","contactedAt":%s,"spend":{"amount":"%s","currency":%s},"customer":%s}', j_3.arm, CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END, coalesce('"' || j_3.contacted_at || '"', 'null'), (CASE WHEN j_3.spend_minor < 0 THEN '-' WHEN j_3.spend_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE format('%d.%0*d', abs(j_3.spend_minor) / :unit, :exponent, abs(j_3.spend_minor) % :unit) END), :currency_json, coalesce(joined_2.json_0, 'null')) AS json_0
 FROM j_3 LEFT OUTER JOIN joined_2 ON joined_2.parent = j_3.customer_id),
 joined_3 AS MATERIALIZED
-(SELECT ordered_2.parent, coalesce(group_concat(ordered_2.json_0, ',') FILTER (WHERE ordered_2.n <= :campaign_members_size), '') AS list_0, CASE WHEN (max(ordered_2.found) > :campaign_members_size) THEN 1 ELSE 0 END AS more
-FROM (SELECT campaign_member_rows.parent, campaign_member_rows.n, campaign_member_rows.json_0, campaign_member_rows.n AS place, count(*) OVER (PARTITION BY campaign_member_rows.parent) AS found
+(SELECT ordered_2.parent, coalesce(group_concat(ordered_2.json_0, ','), '') AS list_0
+FROM (SELECT campaign_member_rows.parent, campaign_member_rows.n, campaign_member_rows.json_0, campaign_member_rows.n AS place
 FROM campaign_member_rows ORDER BY campaign_member_rows.parent, place) AS ordered_2 GROUP BY ordered_2.parent),
 campaign_rows AS
 (SELECT format('{"name":%s,"status":"%s","cost":{"amount":"%s","currency":%s},"launch":%s,"members":{"nodes":[%s]}}', json_quote(j.name), CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END, (CASE WHEN j.cost_minor < 0 THEN '-' WHEN j.cost_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE format('%d.%0*d', abs(j.cost_minor) / :unit, :exponent, abs(j.cost_minor) % :unit) END), :currency_json, CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE format('{"matched":%s,"excluded":[%s],"treatment":%s,"holdout":%s}', CAST(j.matched AS TEXT), coalesce(joined.list, ''), CAST(j.treatment AS TEXT), CAST(j.holdout AS TEXT)) END, coalesce(joined_3.list_0, '')) AS json_0

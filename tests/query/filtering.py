@@ -89,8 +89,6 @@ def fold(text: str) -> str:
 def value_of(row: Any, path: str) -> Any:
     if path in ("id", "customerId"):
         return row.id if path == "id" else row.customer.id
-    if path == "campaignId":
-        return None  # nothing in the shop came of one
     values = row.values
     return values[path] if path in values else values[f"{path}.amount"]
 
