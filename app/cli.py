@@ -90,10 +90,12 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
 @main.command()
 def demo() -> None:
     """Make a demonstration organisation, with customers and what happened with them."""
+    import schema.schema  # noqa: F401 - an audience is read by the finished schema
     from app.demo import fill
+    from schema.audience import audience_of
 
     with _database() as engine:
-        click.echo(fill(engine, datetime.now(UTC)))
+        click.echo(fill(engine, datetime.now(UTC), audience_of))
 
 
 @main.command("schema")

@@ -13,14 +13,17 @@ from sqlalchemy import Engine, func, make_url, select
 from sqlalchemy.orm import Session
 
 from app import demo
+from app.campaigns.actions import launch_campaign
 from app.customers.facts import facts, verify
 from app.customers.tables import Channel, Consent, ConsentPurpose, ConsentState, Customer, CustomerKind
-from app.demo import lives, stars
+from app.demo import campaigns, lives, stars
 from app.demo.lives import Teller
 from app.loyalty.tables import EntryKind, LoyaltyAccount, PointsEntry, PointsReservation, Redemption, ReservationStatus
 from app.loyalty.verify import verify as verify_ledger
+from app.outreach.tables import Campaign, CampaignCost, CampaignMember, CampaignStatus
 from app.platform.access import create_key, organizations
 from app.platform.database import connect, instant_text
+from app.platform.ids import PublicId
 from app.platform.work import Work, operator, transaction
 from app.purchases.tables import Purchase, Refund
 from app.relationships.measures import NextAction, RelationshipTier
@@ -28,6 +31,7 @@ from app.scores.behavior import BehaviorType
 from app.scores.lifecycle import LifecyclePhase, LifecycleStage
 from app.scores.tables import Policy
 from app.touchpoints.tables import Touchpoint, TouchpointKind
+from schema.audience import audience_of
 from tests.client import Client, application
 from tests.conftest import NOW, _drop, _migrated
 from tests.databases import new_sqlite_database
@@ -44,7 +48,7 @@ class House:
 
     def __init__(self, url: str, now: datetime) -> None:
         self.engine, self.now = connect(url), now
-        self.said = demo.fill(self.engine, now)
+        self.said = demo.fill(self.engine, now, audience_of)
         with transaction(self.engine) as session:
             (self.org,) = organizations(session)
             key = create_key(session, self.org.id, ["read"], now)
@@ -161,6 +165,9 @@ def test_customers_joined_over_three_years_and_nothing_lies_ahead(house: House) 
         LoyaltyAccount.opened_at,
         PointsEntry.at,
         PointsEntry.posted_at,
+        Campaign.updated_at,
+        CampaignCost.at,
+        CampaignMember.enrolled_at,
     ):
         assert max(house.known(column)) < house.now
 
@@ -231,6 +238,76 @@ def test_the_books_are_in_order(house: House) -> None:
         assert (sum(points), any(points)) == (0, ago != 800)
 
 
+# ------------------------------------------------------------------------------------------------ campaigns
+
+
+def campaign(house: House, name: str) -> Any:
+    asked = house.ask(
+        f'{{ campaigns(where: {{ name: {{ eq: "{name}" }} }}) {{ nodes {{ status objective budgetLeft {{ amount }} '
+        "launch { matched treatment holdout excluded { reason count } } members { totalCount } "
+        "told: members(where: { arm: { eq: TREATMENT }, status: { notIn: [ENROLLED] } }) { totalCount } "
+        "untold: members(where: { arm: { eq: HOLDOUT }, status: { in: [CONTACTED, RESPONDED] } }) { totalCount } "
+        "first: members(first: 100, where: { arm: { eq: TREATMENT } }) { nodes { status } } "
+        "result { sentence windowOpen cost { amount } lift { low high } incrementalRoi { value low } "
+        "treatment { members converted } holdout { members } attributedRevenue { amount } } } } }"
+    )
+    (found,) = asked["campaigns"]["nodes"]
+    return found
+
+
+def test_there_is_a_campaign_in_every_state_but_given_up(house: House) -> None:
+    assert house.known(Campaign.status) == {*CampaignStatus.__members__} - {CampaignStatus.CANCELLED.name}
+    for column in (Touchpoint.campaign_id, Purchase.campaign_id, CampaignCost.campaign_id):
+        launched = Campaign.launched_at.is_not(None)
+        assert house.known(column, column.is_not(None)) == house.known(Campaign.id, launched), column
+
+
+def test_winning_back_has_changed_something_and_shows_it(house: House) -> None:
+    found = campaign(house, campaigns.COME_BACK)
+    result, launch = found["result"], found["launch"]
+    assert (found["status"], found["objective"], result["windowOpen"]) == ("COMPLETED", "WIN_BACK", False)
+    assert result["sentence"].startswith("The campaign raised the conversion rate by ")
+    assert result["lift"]["low"] > 0
+    assert result["incrementalRoi"]["value"] > 0
+    assert float(result["cost"]["amount"]) > 0
+    assert float(found["budgetLeft"]["amount"]) > 0
+    assert found["told"]["totalCount"] == launch["treatment"]
+    assert found["untold"]["totalCount"] == 0
+    assert {node["status"] for node in found["first"]["nodes"]} == {"CONTACTED", "RESPONDED", "CONVERTED"}
+    left_out = sum(each["count"] for each in launch["excluded"])
+    assert launch["matched"] == launch["treatment"] + launch["holdout"] + left_out > found["members"]["totalCount"] > 0
+
+
+def test_greeting_on_birthdays_goes_on_and_can_show_nothing(house: House) -> None:
+    found = campaign(house, campaigns.BIRTHDAY)
+    result = found["result"]
+    assert (found["status"], found["objective"], result["windowOpen"]) == ("RUNNING", "CARE", True)
+    assert result["sentence"].startswith("There is no holdout: ")
+    assert (result["holdout"], result["lift"], result["incrementalRoi"]) == (None, None, None)
+    assert {"ENROLLED", "CONTACTED", "CONVERTED"} <= {node["status"] for node in found["first"]["nodes"]}
+
+
+def test_the_spring_tea_sold_and_the_campaign_has_no_part_in_it_that_could_be_seen(house: House) -> None:
+    found = campaign(house, campaigns.SPRING)
+    result = found["result"]
+    assert (found["status"], found["objective"], result["windowOpen"]) == ("COMPLETED", "LAUNCH", False)
+    assert "underpowered" in result["sentence"] or result["sentence"].startswith("No effect was seen")
+    assert result["lift"]["low"] < 0 < result["lift"]["high"]
+    assert float(result["attributedRevenue"]["amount"]) > float(result["cost"]["amount"])
+
+
+def test_there_is_one_to_be_launched(house: House) -> None:
+    found = campaign(house, campaigns.AUTUMN)
+    assert (found["status"], found["launch"], found["result"]) == ("DRAFT", None, None)
+    with Session(house.engine) as session:
+        mine = Campaign.org_id == house.org.id
+        planned = session.scalars(select(Campaign).where(mine, Campaign.launched_at.is_(None))).one()
+        work = Work(session, operator(house.org), house.now)
+        launch_campaign(work, {"id": str(PublicId("cam", planned.id))}, reads=audience_of)
+        assert min(planned.treatment or 0, planned.holdout or 0) > 0
+        session.rollback()
+
+
 @pytest.mark.parametrize("example", sorted(EXAMPLES.iterdir()), ids=lambda path: path.stem)
 def test_an_example_of_the_page_runs_and_shows_something(house: House, example: Path) -> None:
     document = example.read_text(encoding="utf-8")
@@ -277,14 +354,14 @@ def test_whoever_is_named_is_what_is_said_of_them(house: House, name: str) -> No
 
 def test_it_says_what_it_made_and_makes_it_once(house: House) -> None:
     assert house.said.startswith(f"Made Qinghe Tea House 清河茶馆: {FEW + len(NAMED):,} customers, ")
-    assert demo.fill(house.engine, house.now) == "There is an organisation already, so none was made."
+    assert demo.fill(house.engine, house.now, audience_of) == "There is an organisation already, so none was made."
     with Session(house.engine) as session:
         assert organizations(session) == [house.org]
 
 
 def test_it_is_made_on_both_databases(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lives, "CUSTOMERS", 20)
-    demo.fill(engine, NOW)
+    demo.fill(engine, NOW, audience_of)
     with Session(engine) as session:
         (org,) = organizations(session)
         work = Work(session, operator(org), NOW)
@@ -296,10 +373,10 @@ def test_what_is_interrupted_leaves_nothing_behind(engine: Engine, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(demo, "record_purchases", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            demo.fill(engine, NOW)
+            demo.fill(engine, NOW, audience_of)
     with Session(engine) as session:
         assert organizations(session) == []
-    assert demo.fill(engine, NOW).startswith("Made ")
+    assert demo.fill(engine, NOW, audience_of).startswith("Made ")
 
 
 def test_a_day_makes_the_same_lives_and_another_day_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from app.demo import lives
 from app.platform.access import create_key, organizations
 from app.platform.database import connect, instant_text
 from app.platform.work import transaction
+from schema.audience import audience_of
 from tests.client import Client, application
 from tests.conftest import NOW
 
@@ -61,7 +62,7 @@ async def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     """Of a demo with fewer customers."""
     monkeypatch.setattr(lives, "CUSTOMERS", 40)
     engine = connect(database_url)
-    demo.fill(engine, NOW)
+    demo.fill(engine, NOW, audience_of)
     with transaction(engine) as session:
         (org,) = organizations(session)
         key = create_key(session, org.id, ["read", "write"], NOW)
@@ -113,6 +114,7 @@ from app.platform.migrations import upgrade
 from app.platform.work import Work, operator, transaction
 from app.purchases.actions import record_purchase
 from app.scores.actions import first_policy
+from schema.audience import audience_of
 from tests.client import Client, application
 from tests.conftest import NOW
 

@@ -1,6 +1,7 @@
 """A tea house to look at: one organisation, two thousand customers, and three years of what happened with them.
 
-Everything goes in by the same actions as through the API; made twice on the same day, it is the same but for the ids.
+Everything goes in by the same actions as through the API; made twice on the same day, it is the same but for the ids,
+and for the arms of campaigns, which are drawn by them.
 Some customers are there to be found again, by an external reference of the system "demo":
 
     ambassador          LOYAL, MATURITY, PARTNER, AMBASSADOR; three surveys tell how quality for the price moved
@@ -14,7 +15,8 @@ Some customers are there to be found again, by an external reference of the syst
     silver-star         her daughter, to whom she has given stars
     stars-owed          spent stars, and then brought back what they were for
 
-Accounts of the stars programme have the same references as their numbers (`stars.py` says what is in them).
+Accounts of the stars programme have the same references as their numbers (`stars.py` says what is in them);
+`campaigns.py` says which campaigns there are.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +28,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
 
+from app.campaigns.audience import Reads
 from app.customers.actions import upsert_customers
+from app.demo.campaigns import Campaigns
 from app.demo.lives import DAYS, Deed, Life, Record, Teller
 from app.demo.stars import Stars
 from app.demo.words import LEAVES, PLACES, TREASURES
@@ -50,8 +54,11 @@ WEEKS_UNLOOKED = 52
 PARIS = next(place for place in PLACES if place.city == "Paris")
 
 
-def fill(engine: Engine, now: datetime) -> str:
-    """Make the tea house as it stands that morning, unless there is an organisation already; says what it did."""
+def fill(engine: Engine, now: datetime, reads: Reads) -> str:
+    """Make the tea house as it stands that morning, unless there is an organisation already; says what it did.
+
+    `reads`: how the audience of a campaign is asked, which the API alone knows.
+    """
     zone = ZoneInfo(TIME_ZONE)
     today = datetime.combine(now.astimezone(zone), time.min, zone)
     teller = Teller(today)
@@ -68,19 +75,25 @@ def fill(engine: Engine, now: datetime) -> str:
         stars = Stars(teller)
         lives = [*_named(teller), *teller.customers(), *stars.family()]
         contacts, orders = _record(work, lives, stars)
+        campaigns = Campaigns(today, lives, stars.members, reads)
+        for deeds in campaigns.told():
+            _look(work)
+            _do(work, deeds)
     settle(engine, org, lambda: now)
     analyze(engine)
     many = f"{len(lives):,} customers, {len(stars.members):,} with stars"
+    orders, contacts = orders + campaigns.orders, contacts + campaigns.contacts
     return f"Made {NAME}: {many}, {orders:,} purchases and {contacts:,} touchpoints."
 
 
 def _publish(work: Work, today: datetime) -> None:
-    """A year in, the amounts were fitted to what tea costs, and complaints were promised a quicker answer."""
+    """A year in, the amounts were fitted to what tea costs, complaints were promised a quicker answer, and customers
+    one message a month."""
     first_policy(work)
     first_segments(work)
     work.now = today - timedelta(days=2 * 365)
     cuts = [Decimal(cut) for cut in (200, 800, 2000, 5000)]
-    change = {"rfm_monetary_cuts": cuts, "complaint_sla_days": 10}
+    change = {"rfm_monetary_cuts": cuts, "complaint_sla_days": 10, "marketing_cap_per_channel": 1}
     publish_policy(work, {"expected_version": 1, "rfm_cuts_from_base": False, "set": change})
 
 

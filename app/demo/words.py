@@ -141,5 +141,11 @@ SAID = {
     "QUOTE_ACCEPTED": (("接受了办公室茶饮月度报价。", "Accepted the monthly quote for office tea."),),
     "CONTRACT_SIGNED": (("签订年度供茶合同。", "Signed to be supplied for a year."),),
     "NOTE": (("喜欢靠窗的座位。", "Likes the seat at the window."),),
+    "COME_BACK": (("好久不见，到店为您留了一杯茶。", "It has been a while: a cup of tea waits for you here."),),
+    "HARVEST": (("明前龙井到了，今年的第一口春天。", "The first Longjing of the year has arrived."),),
+    "THANKS": (
+        ("谢谢，周末来喝茶。", "Thank you, I will come by at the weekend."),
+        ("收到，谢谢！", "How kind, thank you!"),
+    ),
     "OTHER": (("寄来一张明信片。", "Sent us a postcard."),),
 }
