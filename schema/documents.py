@@ -23,6 +23,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from schema import access, bounds
 from schema.answer import MOST_ERRORS
 from schema.request import Refusal
+from schema.scalars import SAFE
 from schema.schema import coverage, graphql_schema
 
 MOST_TOKENS = 2_000
@@ -34,6 +35,7 @@ _SIMPLE: dict[str, Callable[[Any], bool]] = {
     "String": lambda value: type(value) is str,
     "Boolean": lambda value: type(value) is bool,
     "Int": lambda value: type(value) is int and -(2**31) <= value < 2**31,
+    "SafeInt": lambda value: type(value) is int and -SAFE <= value <= SAFE,
 }
 
 

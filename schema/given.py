@@ -10,11 +10,18 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from decimal import Decimal as Exactly
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, get_nullable_type
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    get_nullable_type,
+)
 
 from app.platform.access import Org
 from app.platform.database import instant_text
@@ -26,6 +33,7 @@ from app.query.kind import Exact, Fixed, Flag, Id, Minor, Moment, Position, Text
 from app.query.question import All, AnyOf, Compare, Not, Related, Where
 from schema.fields import Value, of_part
 from schema.filters import filterable
+from schema.selection import Later, Place, has_places
 from schema.stored import input_json, is_where
 
 DEEPEST, MOST_LEAVES, LONGEST_LIST, MOST_DAYS = 5, 50, 200, 36_500
@@ -267,11 +275,13 @@ def plain(type_: Any, value: Any) -> Any:
     type_ = get_nullable_type(type_)
     if value is None:
         return None
+    if isinstance(value, Place):
+        return value if isinstance(type_, GraphQLScalarType) else Later(value, partial(plain, type_))
     if isinstance(type_, GraphQLList):
         return [plain(type_.of_type, each) for each in value]
     if isinstance(type_, GraphQLInputObjectType):
         if is_where(type_):
-            return input_json(type_, value)
+            return Later(value, partial(input_json, type_)) if has_places(value) else input_json(type_, value)
         named = _fields_of(type_)
         return {named[key][0]: plain(named[key][1], each) for key, each in value.items()}
     if isinstance(type_, GraphQLEnumType) and isinstance(value, Enum):

@@ -133,7 +133,7 @@ def mutation(
         definition = raw.parent_type.fields[raw.field_name]
         arguments = get_argument_values(definition, raw.field_nodes[0], raw.variable_values)
         given = plain(definition.args["input"].type, arguments["input"])
-        key = idempotency_key(request, raw.schema, raw.operation, raw.field_nodes, raw.variable_values)
+        key = idempotency_key(request, raw.operation, key_said(raw.schema, raw.field_nodes, raw.variable_values))
         if key is None and mutated.needs_key(given):
             told_by = _KEY_OR_REF if _has_ref(definition.args["input"].type) else _KEY_ALONE
             message = f"Give {told_by}: a retry could do it twice."
@@ -161,20 +161,17 @@ def _has_ref(input_type: Any) -> bool:
     return "externalRef" in fields or ("rows" in fields and _has_ref(fields["rows"].type))
 
 
-def idempotency_key(
-    request: Asked,
-    schema: GraphQLSchema,
-    operation: OperationDefinitionNode,
-    nodes: Sequence[FieldNode],
-    variables: Any,
-) -> str | None:
-    """The idempotency key of a field: its directive's, or the header's when it is the only one."""
+def key_said(schema: GraphQLSchema, nodes: Sequence[FieldNode], variables: Any) -> Any:
+    """The key of the directive of a field, if it has one."""
     directive: Any = schema.get_directive("idempotent")
-    for node in nodes:
-        found = get_directive_values(directive, node, variables)
-        if found:
-            key: str = found["key"]
-            return key
+    said = (get_directive_values(directive, node, variables) for node in nodes)
+    return next((found["key"] for found in said if found), None)
+
+
+def idempotency_key(request: Asked, operation: OperationDefinitionNode, said: str | None) -> str | None:
+    """The idempotency key of a field: its directive's, or the header's when it is the only one."""
+    if said is not None:
+        return said
     if request.idempotency_key is not None:
         fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if len(fields) != 1 or len(fields) != len(operation.selection_set.selections):

@@ -26,10 +26,18 @@ _TIMELESS = frozenset({"first", "last", "orderBy", "of"})
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a variable's value goes."""
 
     number: int
+
+
+@dataclass(frozen=True)
+class Later:
+    """What is made of a part once the values are in it."""
+
+    part: Any
+    make: Callable[[Any], Any]
 
 
 _ABSENT, _ABSENT_FORM = object(), 2
@@ -37,8 +45,11 @@ _ABSENT, _ABSENT_FORM = object(), 2
 
 def _filling(form: Any) -> Callable[[Sequence[Any]], Any]:
     """What makes the form with values in its places."""
-    if isinstance(form, _Place):
+    if isinstance(form, Place):
         return itemgetter(form.number)
+    if isinstance(form, Later):
+        part, make = _filling(form.part), form.make
+        return lambda values: make(part(values))
     if isinstance(form, dict):
         keyed = [(key, _filling(each)) for key, each in form.items()]
         return lambda values: {key: fill(values) for key, fill in keyed}
@@ -46,6 +57,12 @@ def _filling(form: Any) -> Callable[[Sequence[Any]], Any]:
         listed = [_filling(each) for each in form]
         return lambda values: [fill(values) for fill in listed]
     return lambda _: form
+
+
+def has_places(form: Any) -> bool:
+    if isinstance(form, dict | list):
+        return any(has_places(each) for each in (form.values() if isinstance(form, dict) else form))
+    return isinstance(form, Place)
 
 
 def _named(parent: GraphQLObjectType, selected: "Selected", given: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,18 +119,27 @@ class Selections:
 
     def arguments(self, parent: GraphQLObjectType, selected: Selected) -> dict[str, Any]:
         """Its arguments as they were coerced, by GraphQL name."""
+        definition, node = parent.fields[selected.name], selected.nodes[0]
+
+        def make(variables: VariableValues) -> dict[str, Any]:
+            return _named(parent, selected, get_argument_values(definition, node, variables))
+
+        return self.filled(selected.forms, selected.variables, make)  # type: ignore[no-any-return]
+
+    def filled(
+        self, forms: Forms, variables: Sequence[str], make: Callable[[VariableValues], Any]
+    ) -> Any:
+        """What is made of these variables' values, dictionaries and lists with the values in their places; `forms`: what
+        was made before. graphql-core asks of a variable only whether it is there and whether it is null, so that what it
+        makes is the same each time, with other values in the same places."""
         coerced = self.variables.coerced
-        given = [coerced.get(name, _ABSENT) for name in selected.variables]
+        given = [coerced.get(name, _ABSENT) for name in variables]
         form = tuple([_ABSENT_FORM if each is _ABSENT else each is not None for each in given])
-        if form not in selected.forms:
-            # graphql-core asks of a variable only whether it is there and whether it is null. What it makes of the
-            # arguments so is the same each time, with other values in the same places.
-            places = {name: _Place(n) for n, name in enumerate(selected.variables) if coerced.get(name) is not None}
+        if form not in forms:
+            places = {name: Place(n) for n, name in enumerate(variables) if coerced.get(name) is not None}
             held = VariableValues({}, {name: places.get(name, coerced.get(name)) for name in coerced})
-            made = get_argument_values(parent.fields[selected.name], selected.nodes[0], held)
-            selected.forms[form] = _filling(_named(parent, selected, made))
-        found: dict[str, Any] = selected.forms[form](given)
-        return found
+            forms[form] = _filling(make(held))
+        return forms[form](given)
 
     def below(self, nodes: Iterable[Any], parent: GraphQLObjectType) -> list[Selected]:
         """What is selected below a field, merged by response key, in order."""

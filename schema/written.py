@@ -8,12 +8,14 @@ anything else the result is left with the request, and graphql-core completes it
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import orjson
 from anyio.to_thread import run_sync
 from graphql import GraphQLError, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
+from graphql.execution.values import VariableValues, get_argument_values
 
 from app.platform.ids import key_of
 from app.platform.refusals import BadInput
@@ -27,10 +29,10 @@ from schema.documents import Operation
 from schema.fields import Entity
 from schema.given import NeedsMore, plain, snake
 from schema.lane import MOST_PLANS, switches
-from schema.mutation import Mutated, idempotency_key, mutated_of, perform
+from schema.mutation import Mutated, idempotency_key, key_said, mutated_of, perform
 from schema.plan import NoSource, Planner, Walk, python_class
 from schema.schema import graphql_schema
-from schema.selection import Selected, Selections
+from schema.selection import Selected, Selections, variables_in
 from schema.together import together
 
 MUTATION: Any = graphql_schema.mutation_type
@@ -62,10 +64,36 @@ class Plan:
     mutated: Mutated
     parts: list[tuple[bytes, bytes | str | Row]]
     memory: dict[str, Walk] = field(default_factory=dict)
+    forms: dict[tuple[int, ...], Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
         return [part for _, part in self.parts if isinstance(part, Row)]
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Those that stand in its arguments and directives."""
+        return variables_in(
+            [each for node in self.selected.nodes for each in (*(node.arguments or ()), *(node.directives or ()))]
+        )
+
+    def said(self, variables: VariableValues) -> dict[str, Any]:
+        """The input as an action takes it, and the key of the directive."""
+        definition, nodes = MUTATION.fields[self.selected.name], self.selected.nodes
+        given = get_argument_values(definition, nodes[0], variables)["input"]
+        key = key_said(graphql_schema, nodes, variables)
+        return {"input": plain(definition.args["input"].type, given), "key": key}
+
+
+class Sights(dict[tuple[str, UUID], Sight]):
+    """What was read where it was written, by the row's name and key. `of`: the result of the attempt that wrote it;
+    another one may have come to nothing, or have found that it was done before."""
+
+    of: Mapping[str, Any] | None = None
+
+    def begin(self, result: Mapping[str, Any]) -> None:
+        self.clear()
+        self.of = result
 
 
 async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | None:
@@ -76,24 +104,24 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
     planner = Planner(graphql_schema, operation.fragments, variables, asked.caller, asked.now, memory=plan.memory)
     name, key = plan.selected.name, plan.selected.key
     try:
-        given = plain(MUTATION.fields[name].args["input"].type, planner.arguments(MUTATION, plan.selected)["input"])
-        once = idempotency_key(asked, graphql_schema, operation.node, plan.selected.nodes, variables)
+        said = planner.filled(plan.forms, plan.variables, plan.said)
+        given, once = said["input"], idempotency_key(asked, operation.node, said["key"])
         # Before anything is done: nothing is done for a caller whose answer could not be told.
         items = {row.name: _items(planner, row) for row in plan.rows}
     except (BadInput, GraphQLError, NeedsMore, NoSource):
         return None
     if once is None and plan.mutated.needs_key(given):
         return None
-    sights: dict[str, Sight] = {}
+    sights = Sights()
 
     def show(work: Work, result: Mapping[str, Any]) -> None:
+        sights.begin(result)
         for row in plan.rows:
-            if row.many:
-                continue
             shown = None if asked.set_clock else _shown(asked, planner, plan, row, items[row.name])
-            public = key_of(result.get(row.name) or "", row.of_shape.prefix)
-            if shown and public and work.foresees(shown, sight := Sight(public)):
-                sights[row.name] = sight
+            for each in _keys(row, result) if shown else ():
+                sight = Sight(each, planner.values.given)
+                if work.foresees(shown, sight):
+                    sights[row.name, each] = sight
 
     try:
         result = asked.done[key] = await perform(asked, name, plan.mutated, given, once, show)
@@ -102,6 +130,8 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
         return None
     if result.get("user_errors"):
         return None
+    if sights.of is not result:
+        sights.clear()
     try:
         told = await _told(asked, planner, plan, items, sights, result)
     except Exception:  # noqa: BLE001 - it is done; graphql-core reads again, and says what fails
@@ -114,8 +144,8 @@ async def _told(
     asked: Asked,
     planner: Planner,
     plan: Plan,
-    items: Mapping[str, q.Items],
-    sights: Mapping[str, Sight],
+    items: Mapping[str, q.Fields],
+    sights: Sights,
     result: Mapping[str, Any],
 ) -> bytes:
     # What is as it was written just now. A set clock may lie before it, and of a repeat it may be gone since.
@@ -127,52 +157,55 @@ async def _told(
             value = part
         elif isinstance(part, str):
             value = orjson.dumps(result[part])
-        elif part.many:
-            question = _question(planner, plan, part, items[part.name])
-            keys = [_key(part, each) for each in result.get(part.name, ())]
-            each = [together(asked.reader, question, part.of_shape.name, key, planner.values.given) for key in keys]
-            value = b"[" + b",".join(await asyncio.gather(*each)) + b"]"
-        elif result.get(part.name) is None:
-            value = NOTHING
-        elif part.known is not None and sure:
+        elif part.known is not None and sure and result.get(part.name) is not None:
             shown = {"id": result[part.name], "__typename": part.of.name}
             value = orjson.dumps({key: shown[name] for key, name in part.known.items()})
         else:
-            seen = sights.get(part.name)
-            key = _key(part, result[part.name])
-            # What was seen of an attempt that came to nothing has another key.
-            if seen is not None and seen.json is not None and seen.key == key:
-                value = seen.json
-            else:
-                question = _question(planner, plan, part, items[part.name])
-                value = await together(asked.reader, question, part.of_shape.name, key, planner.values.given)
+            rows = await _rows(asked, planner, plan, part, items[part.name], sights, result)
+            value = b"[" + b",".join(rows) + b"]" if part.many else b"".join(rows) or NOTHING
         told.append(prefix + value)
     return b",".join(told)
 
 
-def _key(row: Row, public: str) -> UUID:
-    key = key_of(public, row.of_shape.prefix)
-    if key is None:
+async def _rows(
+    asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Fields, sights: Sights, result: Mapping[str, Any]
+) -> list[bytes]:
+    """The rows that the result names: as they were read where they were written, or read now."""
+    keys = _keys(row, result)
+    seen = [sight.json if (sight := sights.get((row.name, key))) else None for key in keys]
+    if None not in seen:
+        return seen  # type: ignore[return-value]
+    question = _question(planner, plan, row, items)
+    each = [together(asked.reader, question, row.of_shape.name, key, planner.values.given) for key in keys]
+    return await asyncio.gather(*each)
+
+
+def _keys(row: Row, result: Mapping[str, Any]) -> list[UUID]:
+    named = result.get(row.name)
+    keys = [key_of(public, row.of_shape.prefix) for public in (named if row.many else [named])] if named else []
+    if None in keys:
         raise TypeError("An action answers with public ids.")
-    return key
+    return keys  # type: ignore[return-value]
 
 
-def _question(planner: Planner, plan: Plan, row: Row, items: q.Items) -> q.Nodes:
-    return q.Nodes(((row.of_shape.name, items),), planner.clock, plan.mutated.even_hidden)
+def _question(planner: Planner, plan: Plan, row: Row, items: q.Fields) -> q.Nodes:
+    name, clock, even_hidden = row.of_shape.name, planner.clock, plan.mutated.even_hidden
+    asked: q.Nodes = items.asked(
+        (name, clock, even_hidden), lambda fields: q.Nodes(((name, fields),), clock, even_hidden)
+    )
+    return asked
 
 
-def _shown(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Items) -> Shown | None:
+def _shown(asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Fields) -> Shown | None:
     """The row, read where it is written; None when that is not known to be quick, or nothing is to be read."""
-    if row.known is not None or not is_light(items):
+    if row.known is not None or not is_light(items, row.of_shape):
         return None
     prepared = asked.reader.known(_question(planner, plan, row, items))
-    # What may have to be asked twice is asked after the writing.
-    sure = prepared is not None and not prepared.trusting
-    shown = Shown(prepared, row.of_shape.name, planner.values.given) if prepared and sure else None
+    shown = Shown(prepared, row.of_shape.name, planner.values.given) if prepared else None
     return shown if shown and shown.is_simple else None
 
 
-def _items(planner: Planner, row: Row) -> q.Items:
+def _items(planner: Planner, row: Row) -> q.Fields:
     path = f"node_{row.name}"
     return planner.walked(path, lambda: planner.items(row.of, row.selected.nodes, path))
 

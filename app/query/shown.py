@@ -10,31 +10,37 @@ import orjson
 
 from app.platform import sending
 from app.platform.steps import AFTER_ROWS, Step, Writing
-from app.query.question import Field, Items, Said
+from app.query import sql
+from app.query.question import Field, Item, Items, Listed, Part, Said
+from app.query.shape import Shape
 from app.query.statement import Prepared
 
 # What a parameter may be to travel with the writing.
 _SIMPLE = (str, int, UUID, datetime)
+# Who is written together is read at one clock.
+_CLOCK = frozenset({"now", "today", "pin"})
 
 
 @dataclass(eq=False)
 class Sight:
-    """One row that is to be shown, and its JSON once it was read."""
+    """One row that is to be shown, with the values its question is asked with, and its JSON once it was read."""
 
     key: UUID
+    given: Mapping[str, Any]
     json: bytes | None = None
 
 
 class Shown(Step):
-    """Rows of one shape by their keys. Those with the same statement and the same values are read together."""
+    """Rows of one shape by their keys. Those with the same statement and the same values are read together, at the
+    latest of their clocks."""
 
     place = AFTER_ROWS + 1
 
-    def __init__(self, prepared: Prepared, shape: str, values: Mapping[str, Any]) -> None:
-        self._keys = f"nodes_{shape}"
-        self._prepared = sending.Prepared(prepared.text, prepared.binders)
-        self._values = {name: values[name] for name in prepared.binders if name not in (self._keys, "places")}
-        self._same = (prepared.text, *self._values.items())
+    def __init__(self, prepared: Prepared, shape: str, given: Mapping[str, Any]) -> None:
+        self._prepared, self._keys = prepared, f"nodes_{shape}"
+        asked = [name for name in prepared.binders if name not in (self._keys, "places")]
+        self._same = (prepared.text, *[given[name] for name in asked if name not in _CLOCK])
+        self.is_simple = all(isinstance(given[name], _SIMPLE) for name in asked)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shown) and self._same == other._same
@@ -42,22 +48,37 @@ class Shown(Step):
     def __hash__(self) -> int:
         return hash(self._same)
 
-    @property
-    def is_simple(self) -> bool:
-        return all(isinstance(value, _SIMPLE) for value in self._values.values())
-
     def send(self, writing: Writing, values: Sequence[Sight]) -> Any:
-        places = list(range(1, len(values) + 1))
-        given = {**self._values, self._keys: [sight.key for sight in values], "places": places}
-        return writing.send(self._prepared, given)
+        latest = max(values, key=lambda sight: sight.given["now"]).given
+        keys, places = [sight.key for sight in values], list(range(1, len(values) + 1))
+        prepared = sending.Prepared(self._prepared.text, self._prepared.binders)
+        return writing.send(prepared, {**latest, self._keys: keys, "places": places})
 
     def finish(self, writing: Writing, values: Sequence[Sight], sent: Any) -> frozenset[Any]:
         [[text]] = writing.read(sent)
-        for sight, row in zip(values, orjson.loads(text), strict=True):
-            sight.json = orjson.dumps(row)
+        # Where something kept does not stand any more, all are asked in full, after the writing.
+        if sql.MARK not in text:
+            for sight, row in zip(values, orjson.loads(text), strict=True):
+                sight.json = orjson.dumps(row)
         return frozenset()
 
 
-def is_light(items: Items) -> bool:
-    """Whether it is no more than columns of the row: whoever is written together waits for it."""
-    return all(isinstance(item, Field | Said) for item in items)
+def is_light(items: Items, shape: Shape) -> bool:
+    """Whether it is no more than what stands in the row: whoever is written together waits for it."""
+    return all(_is_light(item, shape) for item in items)
+
+
+def _is_light(item: Item, shape: Shape) -> bool:
+    match item:
+        case Said():
+            return True
+        case Field(node=node):
+            # Where there are facts, or something is kept of a history, any other measure may rest on all of that.
+            plain = shape.facts is None if shape.kept is None else node in shape.kept.guards
+            return plain or shape.is_stored(node)
+        case Part(fields=fields, unless=unless):
+            return is_light(fields, shape) and (unless is None or shape.is_stored(unless))
+        case Listed(fields=fields):
+            return is_light(fields, shape)
+        case _:
+            return False
