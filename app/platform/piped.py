@@ -6,7 +6,7 @@ than the database does.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from select import POLLIN, POLLOUT, poll
@@ -14,6 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from psycopg import pq
+from psycopg.adapt import Transformer
 from sqlalchemy import Engine
 
 from app.platform.sending import Prepared
@@ -48,6 +49,7 @@ class Piped:
         self._driver = cast("Any", held.driver_connection)
         held.detach()
         self._pg: Any = self._driver.pgconn
+        self._reading = Transformer(self._driver)
         self._pg.enter_pipeline_mode()
         self._socket = poll()
         self._socket.register(self._pg.socket, POLLIN)
@@ -69,8 +71,8 @@ class Piped:
         if known is None:
             known = self._prepare(prepared)
         name, parameters = known
-        given = prepared.parameters(values)
-        self._pg.send_query_prepared(name, [_text(given[each]) for each in parameters])
+        given = [_text(values[each]) for each in parameters]
+        self._pg.send_query_prepared(name, given, result_format=pq.Format.BINARY)
         return self._sent()
 
     def wait(self) -> None:
@@ -85,8 +87,9 @@ class Piped:
             result = self._result()
             if result.status in _GOOD:
                 sent.told = result.command_status or b""
-                columns = range(result.nfields)
-                sent.rows = [tuple([_read(result, row, n) for n in columns]) for row in range(result.ntuples)]
+                if result.ntuples:
+                    self._reading.set_pgresult(result)
+                    sent.rows = self._reading.load_rows(0, result.ntuples, tuple)
             elif not failed:
                 failed = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"?????").decode()
             self._result()  # the end of its results
@@ -135,28 +138,25 @@ class Piped:
         return self._pg.get_result()
 
 
-def _read(result: Any, row: int, column: int) -> str | None:
-    found = result.get_value(row, column)
-    return None if found is None else found.decode()
-
-
 def _text(value: Any) -> bytes | None:
     """A parameter as PostgreSQL reads it."""
-    match value:
-        case None:
-            return None
-        case str():
-            return value.encode()
-        case UUID() | int():
-            return str(value).encode()
-        case datetime():
-            return value.isoformat().encode()
-        case list():
-            return b"{" + b",".join([_item(each) for each in value]) + b"}"
-    raise TypeError(f"No parameter is of the type {type(value).__name__}.")
+    if value is None:
+        return None
+    if type(value) is list:
+        return f"{{{','.join([_spelled(each, _quoted) for each in value])}}}".encode()
+    return _spelled(value, str).encode()
 
 
-def _item(value: Any) -> bytes:
-    if not isinstance(value, str):
-        return _text(value) or b"NULL"
-    return b'"' + value.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+def _spelled(value: Any, word: Callable[[str], str]) -> str:
+    kind = type(value)
+    if kind is str:
+        return word(value)
+    if kind is UUID or kind is int:
+        return str(value)
+    if kind is datetime:
+        return str(value.isoformat())
+    raise TypeError(f"No parameter is of the type {kind.__name__}.")
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
