@@ -41,6 +41,8 @@ class Later:
 
 
 _ABSENT, _ABSENT_FORM = object(), 2
+# By which variables are there, and which are null.
+Forms = dict[tuple[int, ...], Callable[[Sequence[Any]], Any]]
 
 
 def _filling(form: Any) -> Callable[[Sequence[Any]], Any]:
@@ -96,7 +98,7 @@ class Selected:
     key: str
     name: str
     nodes: list[FieldNode]
-    forms: dict[tuple[int, ...], Callable[[Sequence[Any]], Any]] = field(default_factory=dict)
+    forms: Forms = field(default_factory=dict)
 
     @cached_property
     def variables(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from schema.lane import MOST_PLANS, switches
 from schema.mutation import Mutated, idempotency_key, key_said, mutated_of, perform
 from schema.plan import NoSource, Planner, Walk, python_class
 from schema.schema import graphql_schema
-from schema.selection import Selected, Selections, variables_in
+from schema.selection import Forms, Selected, Selections, variables_in
 from schema.together import together
 
 MUTATION: Any = graphql_schema.mutation_type
@@ -64,7 +64,7 @@ class Plan:
     mutated: Mutated
     parts: list[tuple[bytes, bytes | str | Row]]
     memory: dict[str, Walk] = field(default_factory=dict)
-    forms: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    forms: Forms = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -85,8 +85,8 @@ class Plan:
         return {"input": plain(definition.args["input"].type, given), "key": key}
 
 
-class Sights(dict[tuple[str, UUID], Sight]):
-    """What was read where it was written, by the row's name and key. `of`: the result of the attempt that wrote it;
+class Sights(dict[str, list[Sight]]):
+    """What is read where it is written, by the row's name. `of`: the result of the attempt that wrote it;
     another one may have come to nothing, or have found that it was done before."""
 
     of: Mapping[str, Any] | None = None
@@ -118,10 +118,9 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
         sights.begin(result)
         for row in plan.rows:
             shown = None if asked.set_clock else _shown(asked, planner, plan, row, items[row.name])
-            for each in _keys(row, result) if shown else ():
-                sight = Sight(each, planner.values.given)
-                if work.foresees(shown, sight):
-                    sights[row.name, each] = sight
+            if shown:
+                each = [Sight(key, planner.values.given) for key in _keys(row, result)]
+                sights[row.name] = [sight for sight in each if work.foresees(shown, sight)]
 
     try:
         result = asked.done[key] = await perform(asked, name, plan.mutated, given, once, show)
@@ -171,11 +170,10 @@ async def _rows(
     asked: Asked, planner: Planner, plan: Plan, row: Row, items: q.Fields, sights: Sights, result: Mapping[str, Any]
 ) -> list[bytes]:
     """The rows that the result names: as they were read where they were written, or read now."""
-    keys = _keys(row, result)
-    seen = [sight.json if (sight := sights.get((row.name, key))) else None for key in keys]
-    if None not in seen:
+    seen = [sight.json for sight in sights.get(row.name, ())]
+    if seen and None not in seen:
         return seen  # type: ignore[return-value]
-    question = _question(planner, plan, row, items)
+    keys, question = _keys(row, result), _question(planner, plan, row, items)
     each = [together(asked.reader, question, row.of_shape.name, key, planner.values.given) for key in keys]
     return await asyncio.gather(*each)
 

@@ -11,7 +11,7 @@ import orjson
 from app.platform import sending
 from app.platform.steps import AFTER_ROWS, Step, Writing
 from app.query import sql
-from app.query.question import Field, Item, Items, Listed, Part, Said
+from app.query.question import Field, Fields, Item, Items, Listed, Part, Said
 from app.query.shape import Shape
 from app.query.statement import Prepared
 
@@ -63,8 +63,12 @@ class Shown(Step):
         return frozenset()
 
 
-def is_light(items: Items, shape: Shape) -> bool:
+def is_light(items: Fields, shape: Shape) -> bool:
     """Whether it is no more than what stands in the row: whoever is written together waits for it."""
+    return bool(items.asked((is_light, shape.name), lambda fields: _are_light(fields, shape)))
+
+
+def _are_light(items: Items, shape: Shape) -> bool:
     return all(_is_light(item, shape) for item in items)
 
 
@@ -77,8 +81,8 @@ def _is_light(item: Item, shape: Shape) -> bool:
             plain = shape.facts is None if shape.kept is None else node in shape.kept.guards
             return plain or shape.is_stored(node)
         case Part(fields=fields, unless=unless):
-            return is_light(fields, shape) and (unless is None or shape.is_stored(unless))
+            return _are_light(fields, shape) and (unless is None or shape.is_stored(unless))
         case Listed(fields=fields):
-            return is_light(fields, shape)
+            return _are_light(fields, shape)
         case _:
             return False
