@@ -49,7 +49,7 @@ class Row:
     known: Mapping[str, str] | None
     many: bool = False
 
-    @property
+    @cached_property
     def of_shape(self) -> Shape:
         entity: Entity = python_class(self.of).entity
         return entity.shape

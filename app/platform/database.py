@@ -228,23 +228,23 @@ def analyze(engine: Engine) -> None:
 Binder = Callable[[Any], Any]
 
 
-def _as_it_is(value: Any) -> Any:
+def as_it_is(value: Any) -> Any:
     return value
 
 
 # Most values are of these. SQLAlchemy comes to the same by two more calls, for each value of each statement.
 _BINDERS: dict[tuple[type, str], Binder] = {
     (Key, "sqlite"): _hex,
-    (Key, "postgresql"): _as_it_is,
+    (Key, "postgresql"): as_it_is,
     (Instant, "sqlite"): _instant,
-    (Instant, "postgresql"): _as_it_is,
+    (Instant, "postgresql"): as_it_is,
 }
 
 
 def binder(kind: TypeEngine[Any], dialect: Dialect) -> Binder:
     """Turns a Python value into what this database's driver takes for that type."""
     known = _BINDERS.get((type(kind), dialect.name))
-    return known or kind.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
+    return known or kind.dialect_impl(dialect).bind_processor(dialect) or as_it_is
 
 
 __all__ = [
@@ -256,6 +256,7 @@ __all__ = [
     "Key",
     "Owned",
     "Words",
+    "as_it_is",
     "binder",
     "check_serving",
     "connect",

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Text, any_, bindparam, func, select
+from sqlalchemy import Boolean, ColumnElement, Dialect, Text, any_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.platform.database import Binder, Instant, Key, binder
+from app.platform.database import Binder, Instant, Key, as_it_is, binder
 from app.platform.tenancy import check
 
 
@@ -80,15 +80,38 @@ def one_of(tested: ColumnElement[Any], name: str, dialect: str) -> ColumnElement
 
 def key_from(value: Any) -> UUID:
     """A key as the driver gives it."""
-    return UUID(hex=value) if isinstance(value, str) else value
+    # As a number: a UUID looks long at a text for dashes, and SQLite's have none.
+    return UUID(int=int(value, 16)) if isinstance(value, str) else value
 
 
 def reading(columns: Sequence[ColumnElement[Any]]) -> Callable[[Sequence[Any]], dict[str, Any]]:
     """Turns a row of these columns, as any driver gives it, into values by name."""
-    readers = [(column.name, _READERS.get(type(column.type), _as_it_is)) for column in columns]
-    return lambda row: {
-        name: None if value is None else read(value) for (name, read), value in zip(readers, row, strict=True)
-    }
+    names = [column.name for column in columns]
+    readers = [(column.name, reader) for column in columns if (reader := _READERS.get(type(column.type)))]
+
+    def read(row: Sequence[Any]) -> dict[str, Any]:
+        found = dict(zip(names, row, strict=True))
+        for name, reader in readers:
+            if found[name] is not None:
+                found[name] = reader(found[name])
+        return found
+
+    return read
+
+
+def binding(columns: Sequence[ColumnElement[Any]], dialect: str) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """Turns values by name into a row of these columns, as the driver takes it."""
+    names = [column.name for column in columns]
+    binders = [(place, binder(column.type, dialect_of(dialect))) for place, column in enumerate(columns)]
+    changing = [(place, bind) for place, bind in binders if bind is not as_it_is]
+
+    def bind(values: Mapping[str, Any]) -> list[Any]:
+        row = [values[name] for name in names]
+        for place, change in changing:
+            row[place] = change(row[place])
+        return row
+
+    return bind
 
 
 def _instant_from(value: Any) -> datetime:
@@ -97,16 +120,7 @@ def _instant_from(value: Any) -> datetime:
 
 
 def _flag_from(value: Any) -> bool:
-    return value in (True, 1, "t")
+    return value in (True, 1)
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-_READERS: dict[type, Callable[[Any], Any]] = {
-    Key: key_from,
-    Instant: _instant_from,
-    BigInteger: int,
-    Boolean: _flag_from,
-}
+_READERS: dict[type, Callable[[Any], Any]] = {Key: key_from, Instant: _instant_from, Boolean: _flag_from}

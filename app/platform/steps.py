@@ -9,8 +9,8 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Table
 
-from app.platform.database import Base, binder
-from app.platform.sending import Prepared, dialect_of
+from app.platform.database import Base, as_it_is
+from app.platform.sending import Prepared, binding
 
 
 class Writing(Protocol):
@@ -67,12 +67,12 @@ class Rows(Step):
         self.table, self.columns, self.place = table, columns, 1 + _order()[table]
 
     def send(self, writing: Writing, values: Sequence[dict[str, Any]]) -> Any:
-        prepared, binders = _inserting(self, writing.dialect)
+        prepared, bind = _inserting(self, writing.dialect)
         if writing.dialect == "postgresql":
             rows = [{**value, "org_id": writing.org_id} for value in values]
             return writing.send(prepared, {"rows": orjson.dumps(rows).decode()})
         org = writing.org_id.hex
-        return writing.send_many(prepared, [(org, *(bind(row[name]) for name, bind in binders)) for row in values])
+        return writing.send_many(prepared, [(org, *bind(row)) for row in values])
 
 
 @cache
@@ -90,16 +90,16 @@ def _order() -> Mapping[Table, int]:
 
 
 @cache
-def _inserting(rows: Rows, dialect: str) -> tuple[Prepared, list[tuple[str, Any]]]:
+def _inserting(rows: Rows, dialect: str) -> tuple[Prepared, Any]:
     names, table = ", ".join(("org_id", *rows.columns)), rows.table.name
     if dialect == "postgresql":
         # One parameter for all rows, of which the database reads each column as its own type.
         source = f"json_populate_recordset(NULL::{table}, %(rows)s::json)"
         text = f"INSERT INTO {table} ({names}) SELECT {names} FROM {source}"
-        return Prepared(text, {"rows": str}), []
+        return Prepared(text, {"rows": str}), None
     marks = ", ".join("?" * (len(rows.columns) + 1))
-    binders = [(name, binder(rows.table.c[name].type, dialect_of(dialect))) for name in rows.columns]
-    return Prepared(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}), binders
+    bind = binding([rows.table.c[name] for name in rows.columns], dialect)
+    return Prepared(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}), bind
 
 
 # ------------------------------------------------------------------ changed rows
@@ -112,11 +112,11 @@ class Changes(Step):
         self.table, self.columns, self.place = table, columns, AFTER_ROWS - 1
 
     def send(self, writing: Writing, values: Sequence[dict[str, Any]]) -> Any:
-        prepared, binders = _changing(self, writing.dialect)
+        prepared, bind = _changing(self, writing.dialect)
         if writing.dialect == "postgresql":
             return writing.send(prepared, {"org": writing.org_id, "rows": orjson.dumps(values).decode()})
         org = writing.org_id.hex
-        return writing.send_many(prepared, [(*(bind(row[name]) for name, bind in binders), org) for row in values])
+        return writing.send_many(prepared, [(*bind(row), org) for row in values])
 
 
 @cache
@@ -125,18 +125,14 @@ def changes_of(table: Table, columns: tuple[str, ...]) -> Changes:
 
 
 @cache
-def _changing(changes: Changes, dialect: str) -> tuple[Prepared, list[tuple[str, Any]]]:
+def _changing(changes: Changes, dialect: str) -> tuple[Prepared, Any]:
     table = changes.table.name
     names = [name for name in changes.columns if name != "id"]
     if dialect == "postgresql":
         source = f"json_populate_recordset(NULL::{table}, %(rows)s::json)"
         sets = ", ".join(f"{name} = given.{name}" for name in names)
         text = f"UPDATE {table} AS t SET {sets} FROM {source} AS given WHERE t.org_id = %(org)s AND t.id = given.id"
-        return Prepared(text, {"org": _same, "rows": _same}), []
+        return Prepared(text, {"org": as_it_is, "rows": as_it_is}), None
     sets = ", ".join(f"{name} = ?" for name in names)
-    binders = [(name, binder(changes.table.c[name].type, dialect_of(dialect))) for name in (*names, "id")]
-    return Prepared(f"UPDATE {table} SET {sets} WHERE id = ? AND org_id = ?", {}), binders
-
-
-def _same(value: Any) -> Any:
-    return value
+    bind = binding([changes.table.c[name] for name in (*names, "id")], dialect)
+    return Prepared(f"UPDATE {table} SET {sets} WHERE id = ? AND org_id = ?", {}), bind
