@@ -128,9 +128,7 @@ class Selections:
 
         return self.filled(selected.forms, selected.variables, make)  # type: ignore[no-any-return]
 
-    def filled(
-        self, forms: Forms, variables: Sequence[str], make: Callable[[VariableValues], Any]
-    ) -> Any:
+    def filled(self, forms: Forms, variables: Sequence[str], make: Callable[[VariableValues], Any]) -> Any:
         """What is made of these variables' values, dictionaries and lists with the values in their places; `forms`: what
         was made before. graphql-core asks of a variable only whether it is there and whether it is null, so that what it
         makes is the same each time, with other values in the same places."""
