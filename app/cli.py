@@ -64,6 +64,7 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
     import uvicorn
 
     from app.platform.database import check_serving
+    from schema.request import LARGEST_BODY
 
     with _database() as engine:
         org = _served_without_keys(engine, host, keyless, org_id)
@@ -84,6 +85,8 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
         access_log=False,
         proxy_headers=False,  # whoever asks is known by the key, not by the address
         timeout_graceful_shutdown=10,
+        ws_max_size=LARGEST_BODY,
+        ws_per_message_deflate=False,  # a few bytes could unfold to any size
     )
 
 

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import logging
 import re
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,15 +27,19 @@ from starlette.staticfiles import StaticFiles
 from app.loyalty.posting import poster
 from app.platform.access import Caller, caller_of, organization
 from app.platform.database import connect
+from app.platform.live import Live
 from app.platform.refusals import OperatorError, Unauthenticated
 from app.platform.rounds import Rounds
 from app.platform.work import operator
 from app.query.fetch import Reader
 from app.scores.standings import settler
 from app.settings import Settings
+from schema import events
 from schema.http import Endpoint, Send
 from schema.request import Headers, Receive, Scope
 from schema.schema import world
+from schema.socket import sockets
+from schema.streams import Streams
 
 GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
 # A revoked key is refused within this many seconds.
@@ -50,6 +56,9 @@ def create_app(settings: Settings | None = None) -> "Application":
     engine = connect(settings.database_url, serving=True)
     reader = Reader(settings.database_url, world, settings.connections)
     endpoint = Endpoint(engine, reader, Callers(engine, settings), test_clock=settings.test_clock)
+    live = Live(engine, settings.database_url)
+    streams = Streams(endpoint, live)
+    endpoint.events = partial(events.answer, streams)
 
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
@@ -70,14 +79,44 @@ def create_app(settings: Settings | None = None) -> "Application":
             ("posting", poster(engine, _now, POSTED_AT_ONCE)),
         )
         tasks = [asyncio.create_task(_go_round(name, each)) for name, each in rounds]
-        yield
+        live.start()
+        with _told_to_stop(live.stop):
+            yield
+        await live.close()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
         engine.dispose()
         await reader.close()
 
-    return Application(endpoint, routes=routes, lifespan=lifespan)
+    return Application(endpoint, sockets(streams, settings.origins), routes=routes, lifespan=lifespan)
+
+
+@contextmanager
+def _told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
+    """Have it called when the server is told to stop: it waits for what is open, and only then ends the lifespan."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, before = asyncio.get_running_loop(), dict[int, Any]()
+
+    def told(number: int, frame: Any) -> None:
+        loop.call_soon_threadsafe(stop)
+        handler = before[number]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.getsignal(number)
+        # Where nobody stops gracefully there is nothing to add.
+        if callable(before[number]):
+            signal.signal(number, told)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            if signal.getsignal(each) is told:
+                signal.signal(each, handler)
 
 
 def _now() -> datetime:
@@ -99,13 +138,15 @@ async def _go_round(name: str, rounds: Rounds) -> None:
 class Application(Starlette):
     """The API stands in front of the other pages: it needs no routing."""
 
-    def __init__(self, endpoint: Endpoint, **details: Any) -> None:
+    def __init__(self, endpoint: Endpoint, sockets: Any, **details: Any) -> None:
         super().__init__(**details)
-        self.endpoint = endpoint
+        self.endpoint, self.sockets = endpoint, sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/graphql":
+        if scope["type"] == "lifespan" or scope["path"] != "/graphql":
             await super().__call__(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self.sockets(scope, receive, send)
         elif scope["method"] == "GET" and _wants_page(Request(scope)):
             await _graphiql()(scope, receive, send)
         else:

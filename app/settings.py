@@ -1,6 +1,7 @@
 """What the environment says, read once and passed down."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -10,14 +11,17 @@ from app.platform.ids import key_of
 from app.platform.refusals import OperatorError
 
 MOST_CONNECTIONS = 1_000
+_ORIGIN = re.compile(r"https?://[^\s/]+")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_TEST_CLOCK.
+    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_TEST_CLOCK,
+    GUANXI_ORIGINS.
 
     `open_org`: the organisation that a server bound to loopback serves without a key; None demands a key.
     `connections`: over how many each process reads from PostgreSQL. `test_clock`: requests may set their own clock.
+    `origins`: pages of which other hosts may open a WebSocket.
     """
 
     database_url: str = "sqlite:///./guanxi.db"
@@ -26,6 +30,7 @@ class Settings:
     connections: int = 16
     open_org: UUID | None = None
     test_clock: bool = False
+    origins: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -48,7 +53,10 @@ class Settings:
             connections=int(connections),
             open_org=key_of(open_org, "org") if open_org else None,
             test_clock=said("TEST_CLOCK", "0") == "1",
+            origins=frozenset(each.strip().lower() for each in said("ORIGINS", "").split(",") if each.strip()),
         )
+        if not all(_ORIGIN.fullmatch(each) for each in settings.origins):
+            raise OperatorError("GUANXI_ORIGINS are pages' origins, like https://crm.example.com, with commas between.")
         if open_org and settings.open_org is None:
             raise OperatorError("GUANXI_OPEN_ORG is an organisation's id, like org_ and 32 hex digits.")
         if settings.open_org and not is_loopback(settings.host):

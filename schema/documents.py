@@ -71,6 +71,10 @@ class Operation:
         return found
 
     @cached_property
+    def subscribes(self) -> bool:
+        return self.node.operation is OperationType.SUBSCRIPTION
+
+    @cached_property
     def _simple(self) -> list[tuple[str, Callable[[Any], bool]]] | None:
         """Its variables, each with what tells that a value fits, where all of them are of such as say their own value."""
         types = {each.variable.name.value: each.type for each in self.node.variable_definitions or ()}

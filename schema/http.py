@@ -39,6 +39,7 @@ from schema.request import (
     headers_of,
     read,
     wants_graphql,
+    wants_stream,
 )
 from schema.scalars import parse_instant
 from schema.schema import coverage, graphql_schema
@@ -69,22 +70,19 @@ class Endpoint:
         self._engine, self._reader, self._callers, self._test_clock = engine, reader, callers, test_clock
         self.documents = Documents()
         self.served: Counter[str] = Counter()
+        # Who answers those that accept server-sent events first.
+        self.events: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
-        given_id = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given_id if given_id and _REQUEST_ID.fullmatch(given_id) else f"{getrandbits(128):032x}"
+        request_id = request_id_of(headers)
+        if self.events is not None and wants_stream(headers):
+            await self.events(scope, headers, receive, send, request_id)
+            return
         as_graphql = wants_graphql(headers)
         status, lane_name, body, more = await self._answered(scope, headers, receive, as_graphql)
-        if isinstance(body, dict):
-            for error in body.get("errors", ()):
-                error.setdefault("extensions", {})["requestId"] = request_id
-            body = orjson.dumps(body)
-        elif body.startswith(b'{"errors"'):
-            whole = orjson.loads(body)
-            for error in whole["errors"]:
-                error["extensions"]["requestId"] = request_id
-            body = orjson.dumps(whole)
+        if isinstance(body, dict) or body.startswith(b'{"errors"'):
+            body = with_request_id(body, request_id)
         self.served[lane_name] += 1
         said = [
             *_ALWAYS[as_graphql, lane_name],
@@ -106,44 +104,53 @@ class Endpoint:
             # A well-formed request that is refused is no transport error for those who asked for plain JSON.
             well_formed = refusal.status == 400 and refusal.code not in ("BAD_REQUEST", "OPERATION_RESOLUTION_FAILURE")
             status = 200 if well_formed and not as_graphql else refusal.status
-            error = {"message": refusal.message, "extensions": {"code": refusal.code}}
-            return status, "core", {"errors": [error]}, refusal.headers
-        except Invalid as invalid:
-            errors = [
-                formatted(error) | {"extensions": {"code": invalid.code}} for error in invalid.errors[:MOST_ERRORS]
-            ]
-            return 400 if as_graphql else 200, "core", {"errors": errors}, {}
+            return status, "core", {"errors": errors_of(refusal)}, refusal.headers
         except Exception as failure:  # noqa: BLE001 - told without a word of it
-            return 500, "core", {"errors": [failed(GraphQLError("", original_error=failure))]}, {}
+            status = (400 if as_graphql else 200) if isinstance(failure, Invalid) else 500
+            return status, "core", {"errors": errors_of(failure)}, {}
         refused = isinstance(body, dict) and "data" not in body
         return 400 if refused and as_graphql else 200, lane_name, body, {}
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive) -> tuple[str, Body]:
         given = await read(scope, headers, receive)
-        now, was_set = self._clock(headers)
+        clock = self.clock(headers)
         try:
             caller = await self._callers(scope, headers)
         except Unauthenticated as refused:
-            raise Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"}) from None
-        found = self.documents.known(given.text)
-        if found is None:
-            # Validation takes its time: it is done aside, so that nobody else waits for it.
-            found = await run_sync(document, given.text)
-            self.documents.keep(given.text, found)
+            raise unknown(refused) from None
+        found = self.documents.known(given.text) or await self.document(given.text)
         operation = found.operation(given.operation_name)
         if not operation.reads and scope["method"] == "GET":
             raise Refusal(405, "BAD_REQUEST", "By GET only queries are answered.", {"allow": "POST"})
         key = headers.get(b"idempotency-key")
-        asked = Asked(self._engine, self._reader, caller, now, was_set, key.decode("latin-1") if key else None)
+        asked = self.asked(caller, clock, key.decode("latin-1") if key else None)
+        return await self.run(found, operation, given, asked)
+
+    async def document(self, text: str) -> Document:
+        """One that was not seen before; raises Invalid and Refusal."""
+        # Validation takes its time: it is done aside, so that nobody else waits for it.
+        found = await run_sync(document, text)
+        self.documents.keep(text, found)
+        return found
+
+    def asked(self, caller: Caller, clock: datetime | None, idempotency_key: str | None = None) -> Asked:
+        now = clock or datetime.now(UTC)
+        return Asked(self._engine, self._reader, caller, now, clock is not None, idempotency_key)
+
+    async def run(self, found: Document, operation: Operation, given: Given, asked: Asked) -> tuple[str, Body]:
+        """A query or a mutation: which lane answered it, and the answer."""
+        if not operation.reads and operation.subscribes:
+            raise Refusal(400, "BAD_REQUEST", "Subscribe with Accept: text/event-stream first, or over WebSocket.")
+        caller, now = asked.caller, asked.now
         verdict = operation.verdict(caller.may)
         if verdict.refused is not None:
             raise Refusal(400, "FORBIDDEN_FIELD", str(verdict.refused))
         variables = operation.coerced(given.variables or {})
         if isinstance(variables, VariableValues):
             if verdict.watched:
-                _refuse_names(verdict, caller, variables)
+                refuse_names(verdict, caller, variables)
             if operation.reads:
-                past = was_set and await run_sync(asked.something_later)
+                past = asked.set_clock and await run_sync(asked.something_later)
                 body = await lane.answer(self._reader, operation, variables, caller, now, past)
                 if body is not None:
                     return "sql", body
@@ -152,13 +159,21 @@ class Endpoint:
                 if body is not None:
                     return "sql", body
             if not asked.done:
-                await asked.read_segments(_refuse_arguments(operation, variables, caller, now))
-        return "core", await _completed(found, given, asked)
+                await asked.read_segments(refuse_arguments(operation, variables, caller, now))
+        return "core", await completed(found, given, asked)
 
-    def _clock(self, headers: Headers) -> tuple[datetime, bool]:
+    async def caller(self, scope: Scope, headers: Headers) -> Caller:
+        """Raises Refusal."""
+        try:
+            return await self._callers(scope, headers)
+        except Unauthenticated as refused:
+            raise unknown(refused) from None
+
+    def clock(self, headers: Headers) -> datetime | None:
+        """The clock that came with the request, where that is allowed."""
         given = headers.get(b"x-guanxi-now")
         if given is None:
-            return datetime.now(UTC), False
+            return None
         if not self._test_clock:
             raise Refusal(400, "BAD_REQUEST", "This server does not take X-Guanxi-Now.")
         try:
@@ -167,10 +182,39 @@ class Endpoint:
             raise Refusal(400, "BAD_REQUEST", "X-Guanxi-Now is an instant of RFC 3339 with an offset.") from None
         if not CLOCKS[0] <= now.year <= CLOCKS[1]:
             raise Refusal(400, "BAD_REQUEST", f"X-Guanxi-Now lies from {CLOCKS[0]} to {CLOCKS[1]}.")
-        return now, True
+        return now
 
 
-def _refuse_names(verdict: access.Verdict, caller: Caller, variables: VariableValues) -> None:
+def unknown(refused: Unauthenticated) -> Refusal:
+    return Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"})
+
+
+def request_id_of(headers: Headers) -> str:
+    """The one that came with the request, or a new one."""
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if given and _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+
+
+def with_request_id(body: Body, request_id: str) -> bytes:
+    """The answer as bytes; each of its errors carries the request's id."""
+    whole: dict[str, Any] = body if isinstance(body, dict) else orjson.loads(body)
+    for error in whole.get("errors", ()):
+        error.setdefault("extensions", {})["requestId"] = request_id
+    return orjson.dumps(whole)
+
+
+def errors_of(failure: Exception) -> list[dict[str, Any]]:
+    """What a request is told that came to nothing."""
+    match failure:
+        case Refusal():
+            return [{"message": failure.message, "extensions": {"code": failure.code}}]
+        case Invalid():
+            told = {"extensions": {"code": failure.code}}
+            return [formatted(error) | told for error in failure.errors[:MOST_ERRORS]]
+    return [failed(GraphQLError("", original_error=failure))]
+
+
+def refuse_names(verdict: access.Verdict, caller: Caller, variables: VariableValues) -> None:
     """What variables name is refused as if it stood in the document."""
     try:
         access.refuse(coverage, verdict, caller.may, variables.coerced)
@@ -178,7 +222,7 @@ def _refuse_names(verdict: access.Verdict, caller: Caller, variables: VariableVa
         raise Refusal(400, "FORBIDDEN_FIELD", str(refused)) from None
 
 
-def _refuse_arguments(operation: Operation, variables: VariableValues, caller: Caller, now: datetime) -> set[UUID]:
+def refuse_arguments(operation: Operation, variables: VariableValues, caller: Caller, now: datetime) -> set[UUID]:
     """What cannot be asked is refused whole: no field before it runs, no mutation is done whose answer cannot be told.
     Returns the segments that its filters name."""
     named = Segments({})
@@ -192,10 +236,12 @@ def _refuse_arguments(operation: Operation, variables: VariableValues, caller: C
     return named.named
 
 
-async def _completed(found: Document, given: Given, asked: Asked) -> dict[str, Any]:
+async def completed(found: Document, given: Given, asked: Asked, root: Any = None) -> dict[str, Any]:
+    """What graphql-core makes of it; `root`: what happened, of a subscription."""
     result = execute(
         graphql_schema,
         found.node,
+        root,
         context_value=asked,
         variable_values=given.variables,
         operation_name=given.operation_name,

@@ -44,6 +44,7 @@ TYPES: dict[str, Of] = {
     "PerceivedValue": _of(CUSTOMERS, "answeredOn"),
     "CustomerScenario": _of(CUSTOMERS),
     "CustomerGroups": _of(CUSTOMERS),
+    "CustomerChanged": _of(CUSTOMERS, "event"),
     "Consent": _of(CUSTOMERS, "source policyText"),
     "Touchpoint": _of(TOUCHPOINTS, "", "subject body resolution attributes"),
     "Purchase": _of(PURCHASES),
@@ -151,8 +152,14 @@ MUTATIONS: dict[str, str] = _each(
     segments_write="segmentCreate segmentUpdate segmentDelete",
     policy_write="policyPublish",
 )
-# What an event tells of.
-SUBSCRIPTIONS: dict[str, str] = {}
+SUBSCRIPTIONS: dict[str, str] = _each(customers_read="customerChanged")
+# What an event tells of, by its first word: it is told to those who may read that.
+EVENTS: dict[str, str] = _each(
+    customers_read="customer consent",
+    touchpoints_read="touchpoint complaint",
+    purchases_read="purchase",
+    loyalty_read="points loyalty_account redemption reservation",
+)
 OPERATIONS: dict[str, Mapping[str, str | None]] = {
     "Query": ROOTS,
     "Mutation": MUTATIONS,

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 LARGEST_BODY, LARGEST_DOCUMENT = 256 * 1024, 64 * 1024
+EVENT_STREAM = b"text/event-stream"
 GRAPHQL_JSON, PLAIN_JSON = "application/graphql-response+json", "application/json"
 
 Scope = MutableMapping[str, Any]
@@ -45,6 +46,11 @@ async def read(scope: Scope, headers: Headers, receive: Receive) -> Given:
         given = _from_query(scope["query_string"])
     else:
         raise Refusal(405, "BAD_REQUEST", "Ask by POST, or by GET.", {"allow": "GET, POST"})
+    return given_of(given)
+
+
+def given_of(given: Mapping[str, Any]) -> Given:
+    """Raises Refusal for what is no GraphQL request, or is too long."""
     text, name, variables = given.get("query"), given.get("operationName"), given.get("variables")
     if not isinstance(text, str) or not text.strip():
         raise Refusal(400, "BAD_REQUEST", "A request has a document in `query`, as a string.")
@@ -94,6 +100,12 @@ def _json(body: bytes) -> Any:
         return orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError):
         raise Refusal(400, "BAD_REQUEST", "This is not JSON in UTF-8.") from None
+
+
+def wants_stream(headers: Headers) -> bool:
+    """Whether server-sent events are what is accepted first: many name them somewhere, and mean JSON."""
+    accept = headers.get(b"accept", b"")
+    return accept[:17].lower() == EVENT_STREAM and accept[17:18] in (b"", b",", b";", b" ")
 
 
 def wants_graphql(headers: Headers) -> bool:

@@ -21,6 +21,7 @@ from app.query.statement import World
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
 from schema import stored
+from schema.changes import Subscription
 from schema.computed import resolver
 from schema.coverage import covered
 from schema.errors import InputError, InsufficientPointsError, StaleVersionError, TakenError, UserError
@@ -35,6 +36,7 @@ from schema.scalars import SCALARS
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[InputError, TakenError, StaleVersionError, InsufficientPointsError],
     directives=[idempotent],
     config=StrawberryConfig(scalar_map=SCALARS),
@@ -63,7 +65,7 @@ _EMPTY = dict.fromkeys(
 
 def _finish(graphql: GraphQLSchema) -> None:
     """Let rows be dictionaries: each field finds its value there, unless it resolves itself."""
-    roots = {graphql.query_type, graphql.mutation_type}
+    roots = {graphql.query_type, graphql.mutation_type, graphql.subscription_type}
     for of in graphql.type_map.values():
         if isinstance(of, GraphQLInputObjectType) and python_class(of).__strawberry_definition__.is_one_of:
             # Strawberry leaves it to a rule of its own; graphql-core then refuses a document before it runs.
@@ -87,6 +89,9 @@ def _finish(graphql: GraphQLSchema) -> None:
 
 graphql_schema: GraphQLSchema = schema._schema
 _finish(graphql_schema)
+# What happened is handed over as the root of the answer that tells of it.
+for _told in graphql_schema.subscription_type.fields.values():  # type: ignore[union-attr]
+    _told.resolve = lambda root, _info, **_: root
 stored.types.update(graphql_schema.type_map)
 # What each part of it needs of a key; a part of which nobody said so is no part of a schema.
 coverage = covered(graphql_schema)

@@ -24,8 +24,10 @@ def test_everything_can_be_said() -> None:
         "GUANXI_CONNECTIONS": "4",
         "GUANXI_OPEN_ORG": PRINTED,
         "GUANXI_TEST_CLOCK": "1",
+        "GUANXI_ORIGINS": "https://Crm.example.com, http://localhost:3000",
     }
-    assert Settings.from_environment(said) == Settings("postgresql://db/guanxi", "::1", 9000, 4, ORG, True)
+    origins = frozenset({"https://crm.example.com", "http://localhost:3000"})
+    assert Settings.from_environment(said) == Settings("postgresql://db/guanxi", "::1", 9000, 4, ORG, True, origins)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,8 @@ def test_everything_can_be_said() -> None:
         {"GUANXI_PORT": "http"},
         {"GUANXI_PORT": "65536"},
         {"GUANXI_CONNECTIONS": "0"},
+        {"GUANXI_ORIGINS": "crm.example.com"},
+        {"GUANXI_ORIGINS": "https://crm.example.com/"},
         {"GUANXI_OPEN_ORG": "org_1"},
         {"GUANXI_OPEN_ORG": ORG.hex},
         {"GUANXI_OPEN_ORG": PRINTED, "GUANXI_HOST": "0.0.0.0"},

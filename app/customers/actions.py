@@ -220,7 +220,7 @@ def record_consent(work: Work, given: Word) -> Result:
     # Not folded: a word takes the place of the one before it, and counts are only ever added to by a fold.
     rebuild(work, consented, [customer_id])
     consent = str(PublicId("con", key))
-    work.announce("consent.recorded", consent, detail=public(customer_id))
+    work.announce("consent.recorded", consent, detail=public(customer_id), customers=[customer_id])
     return {"customer": public(customer_id), "consent": consent}
 
 

@@ -61,7 +61,7 @@ class Cards:
         self.holders = dict(holders or {})
         self._before = _read(work, ids)
         self._cards = dict(self._before)
-        self._events: dict[str, list[str]] = {}
+        self._events: dict[str, list[UUID]] = {}
 
     def __getitem__(self, key: UUID) -> Card:
         return self._cards[key]
@@ -114,8 +114,8 @@ class Cards:
         words = {key: _tokens(card) for key, card in after.items()}
         fresh = [key for key in after if key not in before or _tokens(before[key]) != words[key]]
         write_tokens(self._work, {key: words[key] for key in fresh})
-        for event, subjects in self._events.items():
-            self._work.announce(event, *subjects)
+        for event, keys in self._events.items():
+            self._work.announce(event, *map(public, keys), customers=keys)
 
     def _changed(self, problems: Problems, card: Card, changes: Changes) -> Card:
         columns = {**card.columns, **changes.columns}
@@ -144,7 +144,7 @@ class Cards:
         if not card.is_archived:
             self.holders.update(dict.fromkeys(card.refs.items(), card.id))
         self._cards[card.id] = card
-        self._events.setdefault(event, []).append(public(card.id))
+        self._events.setdefault(event, []).append(card.id)
 
     def _write_refs(self, new: list[Card], old: list[Card]) -> None:
         for ids in chunks([card.id for card in old]):

@@ -147,7 +147,8 @@ def transfer_points(work: Work, given: rules.Transfer) -> Result:
         taker.receive_transfer(taken, reason=reason, other=giver.id)
     entries = [entry["id"] for book in (giver, taker) for entry in book.commanded]
     books.write()
-    work.announce("points.transferred", account_id(giver.id), account_id(taker.id))
+    members = [book.row["customer_id"] for book in (giver, taker)]
+    work.announce("points.transferred", account_id(giver.id), account_id(taker.id), customers=members)
     return {
         "from": account_id(giver.id),
         "to": account_id(taker.id),

@@ -198,7 +198,7 @@ class Books:
     def done(self, event: str, book: Book, **more: str) -> dict[str, Any]:
         """Write it, say it, and answer with the ids."""
         self.write()
-        self.work.announce(event, account_id(book.id), *more.values())
+        self.work.announce(event, account_id(book.id), *more.values(), customers=[book.row["customer_id"]])
         return {"account": account_id(book.id), **more}
 
     def write(self) -> None:

@@ -66,7 +66,7 @@ def open_account(work: Work, given: rules.AccountOpen) -> Result:
     books.open([key])
     books.write()
     facts.rebuild(work, enrolled, [customer.id])
-    work.announce("loyalty_account.opened", account_id(key))
+    work.announce("loyalty_account.opened", account_id(key), customers=[customer.id])
     return {"account": account_id(key)}
 
 

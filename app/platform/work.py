@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from threading import RLock
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.platform.audit import AuditEntry
 from app.platform.database import Base
 from app.platform.days import local_day
 from app.platform.ids import new_id
+from app.platform.outbox import committed
 from app.platform.sending import Prepared
 from app.platform.steps import Look, changes_of
 from app.platform.walls import enter
@@ -103,9 +105,9 @@ class Work:
         found: Sequence[Any] = sent
         return found
 
-    def announce(self, event: str, *subjects: str, detail: str | None = None) -> None:
-        """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public
-        ids."""
+    def announce(self, event: str, *subjects: str, detail: str | None = None, customers: Sequence[UUID] = ()) -> None:
+        """Say what was done, in the transaction that does it: `event` like purchase.recorded, subjects as public ids,
+        `customers`: whom each of them concerns, in the same order; those left over concern nobody, or nobody else."""
         self.insert(
             AuditEntry,
             [
@@ -116,8 +118,9 @@ class Work:
                     "event": event,
                     "subject": subject,
                     "detail": detail,
+                    "customer_id": customer,
                 }
-                for subject in subjects
+                for subject, customer in zip_longest(subjects, customers)
             ],
         )
 
@@ -138,6 +141,7 @@ def work(engine: Engine, caller: Caller, now: datetime) -> Iterator[Work]:
     """One unit of work of that caller."""
     with transaction(engine) as session:
         yield Work(session, caller, now)
+    committed(engine, caller.org.id)
 
 
 def operator(org: Org, key_id: UUID | None = None) -> Caller:

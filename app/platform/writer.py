@@ -27,6 +27,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.platform.access import Caller
 from app.platform.foreseen import Foreseen, Unforeseen
+from app.platform.outbox import committed
 from app.platform.refusals import Refused
 from app.platform.steps import Look, Writing
 from app.platform.work import Work, one_writer, work
@@ -168,6 +169,8 @@ class Writer:
                 self._in_hand -= each.claims
             self._waiting.extendleft(reversed(rest))
             self._gathered.notify()
+        for org_id in {each.caller.org.id for each in group}:
+            committed(self._engine, org_id)
         by_loop: dict[Any, list[Change]] = {}
         for each in group:
             if each not in rest:

@@ -57,7 +57,8 @@ def _record(work: Work, orders: Sequence[Order], *, whole: bool) -> list[Verdict
         facts.fold(work, bought, new[0].columns["customer_id"], new[0].columns["id"])
     else:
         facts.rebuild(work, bought, {order.columns["customer_id"] for order in new})
-    work.announce("purchase.recorded", *(_public(order.columns["id"]) for order in new))
+    buyers = [order.columns["customer_id"] for order in new]
+    work.announce("purchase.recorded", *(_public(order.columns["id"]) for order in new), customers=buyers)
     return verdicts
 
 

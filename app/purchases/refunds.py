@@ -61,7 +61,8 @@ def refund_purchase(work: Work, given: rules.PurchaseRefund) -> Result:
         share_out(work, purchase)
         loyalty.claw_back(work, purchase.id, purchase.refunded_minor, purchase.gross_minor)
         facts.rebuild(work, bought, [purchase.customer_id])
-        work.announce("purchase.refunded", _public(purchase.id), detail=str(PublicId("ref", draft.columns["id"])))
+        refund = str(PublicId("ref", draft.columns["id"]))
+        work.announce("purchase.refunded", _public(purchase.id), detail=refund, customers=[purchase.customer_id])
     assert verdict.key
     return {"purchase": _public(purchase.id), "refund": str(PublicId("ref", verdict.key)), "outcome": verdict.outcome}
 
@@ -79,7 +80,7 @@ def void_purchase(work: Work, given: rules.PurchaseVoid) -> Result:
     work.session.flush()
     loyalty.claw_back(work, purchase.id, 1, 1)
     facts.rebuild(work, bought, [purchase.customer_id])
-    work.announce("purchase.voided", _public(purchase.id))
+    work.announce("purchase.voided", _public(purchase.id), customers=[purchase.customer_id])
     return {"purchase": _public(purchase.id)}
 
 

@@ -52,7 +52,7 @@ def retract_touchpoint(work: Work, given: rules.TouchpointRetract) -> Result:
     touchpoint.retraction_reason = reason
     work.session.flush()
     facts.rebuild(work, contacted, [touchpoint.customer_id])
-    work.announce("touchpoint.retracted", _public(touchpoint.id))
+    work.announce("touchpoint.retracted", _public(touchpoint.id), customers=[touchpoint.customer_id])
     return {"touchpoint": _public(touchpoint.id), "customer": str(PublicId("cus", touchpoint.customer_id))}
 
 
@@ -72,7 +72,7 @@ def resolve_complaint(work: Work, given: rules.ComplaintResolve) -> Result:
     touchpoint.resolution = resolution
     work.session.flush()
     facts.rebuild(work, contacted, [touchpoint.customer_id])
-    work.announce("complaint.resolved", _public(touchpoint.id))
+    work.announce("complaint.resolved", _public(touchpoint.id), customers=[touchpoint.customer_id])
     return {"touchpoint": _public(touchpoint.id)}
 
 
@@ -86,7 +86,8 @@ def _record(work: Work, drafts: Sequence[Draft], *, whole: bool) -> list[Verdict
         facts.fold(work, contacted, new[0].columns["customer_id"], new[0].columns["id"])
     else:
         facts.rebuild(work, contacted, {draft.columns["customer_id"] for draft in new})
-    work.announce("touchpoint.recorded", *(_public(draft.columns["id"]) for draft in new))
+    contacts = [draft.columns["customer_id"] for draft in new]
+    work.announce("touchpoint.recorded", *(_public(draft.columns["id"]) for draft in new), customers=contacts)
     return verdicts
 
 

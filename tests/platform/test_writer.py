@@ -24,6 +24,7 @@ from app.platform.writer import Writer, writer_of
 from app.platform.writing import OnPostgreSQL, OnSQLite
 from app.purchases import actions as purchases
 from app.purchases.tables import Purchase, PurchaseLine
+from app.segments.shipped import SHIPPED
 from app.touchpoints import actions as touchpoints
 from app.touchpoints.tables import Touchpoint
 from tests.conftest import NOW, Begin
@@ -221,8 +222,9 @@ def test_together_is_as_alone(engine: Engine, org: Org, begin: Begin, customers:
         for table in (Touchpoint, Purchase, PurchaseLine):
             assert set(told(table.__table__, "customer_id", "purchase_id", "content_hash").values()) == {MANY}, table
         assert list(told(customer_facts, "customer_id").values()) == [MANY]
-        # The first policy, the customers, their orders and their contacts.
-        assert sorted(told(AuditEntry.__table__, "subject").values()) == [1, MANY, 2 * MANY, 3 * MANY]
+        # The first policy, the segments that ship, the customers, their orders and their contacts.
+        trail = told(AuditEntry.__table__, "subject", "customer_id", "xact", "place")
+        assert sorted(trail.values()) == [1, len(SHIPPED), MANY, 2 * MANY, 3 * MANY]
 
 
 def test_what_is_foreseen_looks_at_nothing(engine: Engine, org: Org, customers: list[str]) -> None:

@@ -1,0 +1,241 @@
+"""What has changed of customers, read from the audit trail in the order in which it was committed, none left out.
+
+Ids are made before the commit, and transactions end in another order than they begin: no id tells what is new. So a
+reader on PostgreSQL keeps the snapshot that it saw, and reads what a later one sees besides. Within that, `place`
+orders what concerns one customer: it was given while the customer was locked. SQLite writes one after the other, and
+the order of its rows is the order of their commits.
+
+That something was committed is told within this process (`committed`), and on PostgreSQL to others (`tell`). Whoever
+misses it finds it when he looks again: the rows are the truth.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import asyncpg
+from anyio.to_thread import run_sync
+from sqlalchemy import Engine, make_url
+
+from app.platform.database import INSTANT_FORMAT, LOCK_SECONDS
+from app.platform.walls import TAKE_ROLE, entering
+
+AT_ONCE = 500
+CHANNEL = "guanxi_outbox"
+# So many organisations are named in one message at most; of more, all are to look.
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something happened that concerns a customer."""
+
+    customer_id: UUID
+    event: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Place:
+    """Up to where somebody has read. `upto`: he is in the midst of what that snapshot saw, after `place`."""
+
+    seen: str
+    place: int = 0
+    upto: str | None = None
+
+
+class Outbox(Protocol):
+    async def now(self, org_id: UUID) -> Place:
+        """Where what is yet to be committed begins."""
+
+    async def after(self, org_id: UUID, place: Place) -> tuple[list[Change], Place]:
+        """The next changes of that organisation, AT_ONCE at most, and where to go on."""
+
+    async def tell(self, orgs: Iterable[UUID]) -> None:
+        """Tell other processes that these have something new."""
+
+    async def close(self) -> None:
+        """Close the connection; the next question opens another."""
+
+
+# Told of the organisations in whose name something was committed, in the thread that did it.
+_listeners: WeakKeyDictionary[Engine, Callable[[UUID], None]] = WeakKeyDictionary()
+
+
+def listen(engine: Engine, told: Callable[[UUID], None] | None) -> None:
+    """Who is to hear of commits of this engine; None: nobody any more."""
+    if told is None:
+        _listeners.pop(engine, None)
+    else:
+        _listeners[engine] = told
+
+
+def committed(engine: Engine, org_id: UUID) -> None:
+    """Say that a transaction of that organisation was committed."""
+    told = _listeners.get(engine)
+    if told is not None:
+        told(org_id)
+
+
+def outbox_of(url: str, heard: Callable[[UUID | None], None]) -> Outbox:
+    """`heard` of an organisation that has something new in another process; None: each may have."""
+    if make_url(url).get_backend_name() == "postgresql":
+        return OnPostgreSQL(url, heard)
+    return OnSQLite(url)
+
+
+# ------------------------------------------------------------------ PostgreSQL
+
+_SETTINGS = {
+    "jit": "off",
+    "timezone": "UTC",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "statement_timeout": "10s",
+    # How much is new is known of this snapshot, and not of any: planned each time, and by the index.
+    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
+    # A message needs no disk: it is lost with the server, as its listeners are.
+    "synchronous_commit": "off",
+    "application_name": "guanxi outbox",
+}
+_NEW = f"""
+SELECT s.upto, e.place, e.customer_id, e.event, e.at
+FROM (SELECT coalesce($4::text, pg_current_snapshot()::text) AS upto) s
+LEFT JOIN LATERAL (
+  SELECT place, customer_id, event, at FROM audit_entries
+  WHERE org_id = $1 AND customer_id IS NOT NULL AND place > $3
+    AND xact >= pg_snapshot_xmin($2::text::pg_snapshot)::text::bigint
+    AND NOT pg_visible_in_snapshot(xact::text::xid8, $2::text::pg_snapshot)
+    AND pg_visible_in_snapshot(xact::text::xid8, s.upto::pg_snapshot)
+  ORDER BY place LIMIT {AT_ONCE}
+) e ON true
+ORDER BY e.place
+"""
+
+
+class OnPostgreSQL:
+    """One connection, for one question at a time. It is never in a transaction between two of them."""
+
+    def __init__(self, url: str, heard: Callable[[UUID | None], None]) -> None:
+        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._heard = heard
+        self._driver: Any = None
+        self._org: UUID | None = None
+        self._turn = asyncio.Lock()
+
+    async def now(self, org_id: UUID) -> Place:
+        async with self._turn:
+            driver = await self._open()
+            return Place(await driver.fetchval("SELECT pg_current_snapshot()::text"))
+
+    async def after(self, org_id: UUID, place: Place) -> tuple[list[Change], Place]:
+        async with self._turn:
+            driver = await self._open()
+            if org_id != self._org:
+                self._org = None
+                await driver.execute(entering(org_id))
+                self._org = org_id
+            rows = await driver.fetch(_NEW, org_id, place.seen, place.place, place.upto)
+        upto = rows[0]["upto"]
+        changes = [Change(row["customer_id"], row["event"], row["at"]) for row in rows if row["place"] is not None]
+        if len(changes) == AT_ONCE:
+            return changes, replace(place, place=rows[-1]["place"], upto=upto)
+        return changes, Place(upto)
+
+    async def tell(self, orgs: Iterable[UUID]) -> None:
+        named = [str(org) for org in orgs]
+        message = " ".join(named) if len(named) <= _MOST_NAMED else ""
+        async with self._turn:
+            driver = await self._open()
+            await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, message)
+
+    async def close(self) -> None:
+        async with self._turn:
+            driver, self._driver, self._org = self._driver, None, None
+            if driver is not None:
+                with suppress(Exception):
+                    await driver.close(timeout=1)
+
+    async def _open(self) -> Any:
+        if self._driver is None or self._driver.is_closed():
+            self._org = None
+            self._driver = await asyncpg.connect(self._dsn, server_settings=_SETTINGS, timeout=5, command_timeout=15)
+            await self._driver.execute(TAKE_ROLE)
+            await self._driver.add_listener(CHANNEL, self._told)
+        return self._driver
+
+    def _told(self, driver: Any, pid: int, _: str, message: str) -> None:
+        if pid == driver.get_server_pid():
+            return  # of what was committed here it is known already
+        orgs: list[UUID | None]
+        try:
+            orgs = [UUID(each) for each in message.split()] or [None]
+        except ValueError:
+            orgs = [None]
+        for org in orgs:
+            self._heard(org)
+
+
+# ------------------------------------------------------------------ SQLite
+
+_ROWS = f"""
+SELECT rowid, customer_id, event, at FROM audit_entries
+WHERE rowid > ? AND rowid <= ? AND org_id = ? AND customer_id IS NOT NULL ORDER BY rowid LIMIT {AT_ONCE}
+"""
+
+
+class OnSQLite:
+    """Read aside, so that nobody waits for the disk."""
+
+    def __init__(self, url: str) -> None:
+        self._path = make_url(url).database or ""
+        self._connection: sqlite3.Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def now(self, org_id: UUID) -> Place:
+        async with self._turn:
+            return await run_sync(lambda: Place(str(self._last(self._open()))))
+
+    async def after(self, org_id: UUID, place: Place) -> tuple[list[Change], Place]:
+        async with self._turn:
+            return await run_sync(self._after, org_id, int(place.seen))
+
+    async def tell(self, orgs: Iterable[UUID]) -> None:
+        """Others look every now and then."""
+
+    async def close(self) -> None:
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def _after(self, org_id: UUID, seen: int) -> tuple[list[Change], Place]:
+        connection = self._open()
+        last = self._last(connection)
+        if last <= seen:
+            return [], Place(str(seen))
+        rows = connection.execute(_ROWS, (seen, last, org_id.hex)).fetchall()
+        changes = [Change(UUID(hex=customer), event, _instant(at)) for _, customer, event, at in rows]
+        return changes, Place(str(rows[-1][0] if len(rows) == AT_ONCE else last))
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sqlite3.connect(
+                self._path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA query_only = ON")
+        return self._connection
+
+    @staticmethod
+    def _last(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT coalesce(max(rowid), 0) FROM audit_entries").fetchone()[0])
+
+
+def _instant(text: str) -> datetime:
+    return datetime.strptime(text, INSTANT_FORMAT).replace(tzinfo=UTC)
