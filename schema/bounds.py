@@ -24,6 +24,7 @@ from graphql import (
 
 from app.platform.refusals import BadInput
 from schema.asks import terms_of
+from schema.attribution import refuse_period
 from schema.fields import Computed, Further, Related, source_of
 from schema.given import plain
 from schema.groups import MOST_GROUPS
@@ -140,6 +141,8 @@ def _argued(planner: Planner, of: GraphQLObjectType, selected: Selected) -> None
             raise BadInput(f"first is 1 to {MOST_GROUPS:,}.")
     elif selected.name == "nodes" and len(given["ids"]) > MOST_NODES:
         raise BadInput(f"At most {MOST_NODES} ids at once.")
+    elif selected.name in ("attribution", "channelQuality"):
+        refuse_period(given)
     elif selected.name == "customerScenario":
         typed = plain(of.fields[selected.name].args["facts"].type, given["facts"])
         columns(typed, planner.values.today, planner.values.exponent)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import strawberry
 
+from app.campaigns.attribution import AttributionKey, AttributionModel
 from app.campaigns.measures import MemberStatus as CampaignMemberStatus
 from app.customers.tables import Channel, ConsentPurpose, ConsentState, CustomerKind
 from app.loyalty.tables import AccountStatus as LoyaltyAccountStatus
@@ -22,6 +23,8 @@ from app.touchpoints.tables import Direction, TouchpointKind
 
 __all__ = [
     "ArchivedScope",
+    "AttributionKey",
+    "AttributionModel",
     "BatchOnError",
     "BehaviorType",
     "CampaignArm",
@@ -345,6 +348,22 @@ described(
     NO_CONSENT="No consent to that purpose on that channel.",
     SUPPRESSED="Never to be contacted for marketing.",
     FREQUENCY_CAP="Has had as many marketing contacts of late as the policy allows.",
+)
+described(
+    AttributionModel,
+    "How a purchase is shared by the touches of the look-back, whatever their kind and direction. Each part is rounded "
+    "down to the minor unit; what is left over goes to the largest remainders, of equal ones to the later touch. 归因模型",
+    FIRST="All to the first touch.",
+    LAST="All to the last touch.",
+    LINEAR="To all alike.",
+    POSITION="40 % to the first, 40 % to the last, 20 % to all in between alike; of two, half each.",
+    TIME_DECAY="By 2^(-days/7), days being whole local ones from the touch to the purchase: half as much a week earlier.",
+)
+described(
+    AttributionKey,
+    "What credit goes to.",
+    CHANNEL="The channel of each touch.",
+    CAMPAIGN="The campaign in whose name each touch was.",
 )
 described(
     Code,

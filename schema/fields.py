@@ -319,7 +319,10 @@ def asking(
     of_row: bool = False,
 ) -> Callable[..., Any]:
     """A resolver with these arguments (type, default, description). Without `resolve` the answer is already there: the planner has read them.
-    `of_row`: what it resolves hangs from a row, which it is given."""
+    `of_row`: what it resolves hangs from a row, which it is given.
+
+    A name that Python keeps for itself bears an underscore behind it.
+    """
 
     async def root(self: Any, info: strawberry.Info, **given: Any) -> Any:
         # One that is left out is not given at all.
@@ -335,7 +338,9 @@ def asking(
         Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info),
     ]
     for name, (type_, default, description) in arguments.items():
-        annotation: Any = Annotated.__class_getitem__((type_, strawberry.argument(description=description)))  # type: ignore[attr-defined]
+        kept = name.removesuffix("_") if name.endswith("_") else None
+        said = strawberry.argument(description=description, name=kept)
+        annotation: Any = Annotated.__class_getitem__((type_, said))  # type: ignore[attr-defined]
         # Left out is no null: an optional argument has no default in the schema.
         default = strawberry.UNSET if default is None else default
         parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))

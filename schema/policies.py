@@ -70,6 +70,15 @@ TYPES: dict[str, Of] = {
     "Exclusion": _of(CAMPAIGNS),
     "Lift": _of(CAMPAIGNS),
     "AudiencePreview": _of(CAMPAIGNS),
+    # Sums over what everybody bought.
+    "AttributionRow": _of(CAMPAIGNS, conversions=(PURCHASES,), revenue=(PURCHASES,)),
+    "ChannelQuality": _of(
+        CAMPAIGNS,
+        customers=(CUSTOMERS,),
+        cac=(CUSTOMERS,),
+        repurchaseRate=(CUSTOMERS, PURCHASES),
+        netPerCustomer=(CUSTOMERS, PURCHASES),
+    ),
     "Segment": _of(SEGMENTS, "name description", "where", count=(CUSTOMERS,), profile=(CUSTOMERS,)),
     "SegmentProfile": _of(SEGMENTS, "value"),
     "Policy": _of(POLICY),
@@ -111,6 +120,7 @@ LOOKUPS: dict[str, dict[str, Scopes]] = {
 ARGUMENTS: dict[str, Scopes] = {
     **dict.fromkeys(("first", "last", "after", "before"), ()),
     **dict.fromkeys(("id", "ids", "asOf", "version", "margin", "withinDays"), ()),
+    **dict.fromkeys(("from", "to", "lookBackDays"), ()),
     "search": (PERSONAL,),
 }
 # Inputs of questions that say nothing of what is stored.
@@ -134,7 +144,7 @@ ROOTS: dict[str, str | None] = {
         touchpoints_read="touchpoint touchpoints",
         purchases_read="purchase purchases",
         loyalty_read="loyaltyPrograms loyaltyAccount loyaltyAccounts",
-        campaigns_read="campaign campaigns audiencePreview",
+        campaigns_read="campaign campaigns audiencePreview attribution channelQuality",
         segments_read="segment segments",
         policy_read="policy policies",
     ),

@@ -8,6 +8,7 @@ import strawberry
 from app.query import question as q
 from schema import asks
 from schema.asks import Ask
+from schema.attribution import ATTRIBUTION, PERIOD, AttributionRow, ChannelQuality, attribution, channel_quality
 from schema.audience import ARGUMENTS as AUDIENCE
 from schema.audience import AudiencePreview, preview
 from schema.campaigns import Campaign, CampaignConnection
@@ -127,6 +128,8 @@ ROOTS: dict[str, Ask] = {
     "campaign": asks.by_id("cam"),
     "campaigns": asks.rows,
     "audiencePreview": preview,
+    "attribution": attribution,
+    "channelQuality": channel_quality,
 }
 
 
@@ -268,4 +271,18 @@ class Query:
         AUDIENCE,
         _asking("audiencePreview"),
         "Whom a campaign would reach, and who is left out and why, before anything is sent.",
+    )
+    attribution: list[AttributionRow] = _root(
+        list[AttributionRow],
+        ATTRIBUTION,
+        _asking("attribution"),
+        "Whose touches the kept purchases of a period are credited to, largest revenue first. Rows sum to the whole net "
+        "revenue of the period that is converted into the reporting currency. Periods that meet add up.",
+    )
+    channel_quality: list[ChannelQuality] = _root(
+        list[ChannelQuality],
+        PERIOD,
+        _asking("channelQuality"),
+        "Which channel brings better customers: those acquired in a period, by the channel of their first touch; most "
+        "customers first. A channel that only cost has a row too.",
     )

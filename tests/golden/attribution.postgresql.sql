@@ -1,0 +1,64 @@
+WITH bought AS MATERIALIZED
+(SELECT bought_order.id, bought_order.customer_id, bought_order.purchased_at, bought_order.local_day, bought_order.gross_reporting - coalesce(bought_order.refunded_reporting, 0) AS revenue, (SELECT last_touch.local_day
+FROM touchpoints AS last_touch
+WHERE last_touch.org_id = :org::UUID AND last_touch.customer_id = bought_order.customer_id AND last_touch.occurred_at <= bought_order.purchased_at AND last_touch.occurred_at >= (CAST((date '1970-01-01' + CAST(((bought_order.local_day - :look_back::BIGINT) - 1) AS integer)) AS timestamptz)) AND last_touch.local_day >= bought_order.local_day - :look_back::BIGINT AND CASE WHEN (last_touch.retracted_at IS NULL) THEN 1 ELSE 0 END = 1 ORDER BY last_touch.occurred_at DESC, last_touch.id DESC
+LIMIT 1) AS last_day
+FROM purchases AS bought_order
+WHERE bought_order.org_id = :org::UUID AND CASE WHEN (bought_order.voided_at IS NULL) THEN 1 ELSE 0 END = 1 AND (bought_order.refunded_minor = 0 OR bought_order.refunded_minor < bought_order.gross_minor) AND bought_order.gross_reporting IS NOT NULL AND bought_order.purchased_at >= :since::TIMESTAMP WITH TIME ZONE AND bought_order.purchased_at < :until::TIMESTAMP WITH TIME ZONE AND bought_order.purchased_at <= :now::TIMESTAMP WITH TIME ZONE),
+touched AS MATERIALIZED
+(SELECT bought.id AS purchase_id, bought.revenue, touch.id, touch.occurred_at, CASE WHEN (:by::BIGINT = 0) THEN touch.channel END AS channel, CASE WHEN (:by::BIGINT = 1) THEN touch.campaign_id END AS campaign_id, CAST(CASE ((bought.last_day - touch.local_day) % 7) WHEN 0 THEN 1073741824 WHEN 1 THEN 972513379 WHEN 2 THEN 880828381 WHEN 3 THEN 797787109 WHEN 4 THEN 722574664 WHEN 5 THEN 654452972 WHEN 6 THEN 592753544 END AS BIGINT) >> CAST((bought.last_day - touch.local_day) / 7 AS INTEGER) AS decayed
+FROM bought JOIN touchpoints AS touch ON touch.org_id = :org::UUID AND touch.customer_id = bought.customer_id AND touch.occurred_at <= bought.purchased_at AND touch.occurred_at >= (CAST((date '1970-01-01' + CAST(((bought.local_day - :look_back::BIGINT) - 1) AS integer)) AS timestamptz)) AND touch.local_day >= bought.local_day - :look_back::BIGINT AND CASE WHEN (touch.retracted_at IS NULL) THEN 1 ELSE 0 END = 1
+WHERE bought.last_day IS NOT NULL),
+placed AS MATERIALIZED
+(SELECT touched.purchase_id, touched.revenue, touched.id, touched.occurred_at, touched.channel, touched.campaign_id, touched.decayed, count(*) OVER (PARTITION BY touched.purchase_id ORDER BY touched.occurred_at, touched.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS touches, first_value(touched.id) OVER (PARTITION BY touched.purchase_id ORDER BY touched.occurred_at, touched.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS first_id, last_value(touched.id) OVER (PARTITION BY touched.purchase_id ORDER BY touched.occurred_at, touched.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_id, CAST(sum(touched.decayed) OVER (PARTITION BY touched.purchase_id ORDER BY touched.occurred_at, touched.id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS BIGINT) AS all_decayed
+FROM touched),
+weighed AS MATERIALIZED
+(SELECT placed.purchase_id, placed.id, placed.occurred_at, placed.channel, placed.campaign_id, placed.revenue, 1000000 AS conversions, CASE :model::BIGINT WHEN 0 THEN CASE WHEN (placed.id = placed.first_id) THEN 1 ELSE 0 END WHEN 1 THEN CASE WHEN (placed.id = placed.last_id) THEN 1 ELSE 0 END WHEN 2 THEN 1 WHEN 3 THEN CASE WHEN ((placed.id = placed.first_id OR placed.id = placed.last_id) AND placed.touches - 2 > 0) THEN 2 * (placed.touches - 2) ELSE 1 END WHEN 4 THEN placed.decayed END AS weight, CASE :model::BIGINT WHEN 0 THEN 1 WHEN 1 THEN 1 WHEN 2 THEN placed.touches WHEN 3 THEN CASE WHEN (placed.touches - 2 > 0) THEN 5 * (placed.touches - 2) ELSE placed.touches END WHEN 4 THEN placed.all_decayed END AS weights
+FROM placed),
+parted AS MATERIALIZED
+(SELECT weighed.purchase_id, weighed.id, weighed.occurred_at, weighed.channel, weighed.campaign_id, weighed.weights, (weighed.revenue / weighed.weights) * weighed.weight + (((weighed.revenue % weighed.weights) * (weighed.weight / 32768)) / weighed.weights) * 32768 + ((((weighed.revenue % weighed.weights) * (weighed.weight / 32768)) % weighed.weights) * 32768 + (weighed.revenue % weighed.weights) * (weighed.weight % 32768)) / weighed.weights AS revenue, (((((weighed.revenue % weighed.weights) * (weighed.weight / 32768)) % weighed.weights) * 32768 + (weighed.revenue % weighed.weights) * (weighed.weight % 32768)) % weighed.weights) AS revenue_rest, (weighed.conversions / weighed.weights) * weighed.weight + (((weighed.conversions % weighed.weights) * (weighed.weight / 32768)) / weighed.weights) * 32768 + ((((weighed.conversions % weighed.weights) * (weighed.weight / 32768)) % weighed.weights) * 32768 + (weighed.conversions % weighed.weights) * (weighed.weight % 32768)) / weighed.weights AS conversions, (((((weighed.conversions % weighed.weights) * (weighed.weight / 32768)) % weighed.weights) * 32768 + (weighed.conversions % weighed.weights) * (weighed.weight % 32768)) % weighed.weights) AS conversions_rest
+FROM weighed),
+rows_of AS
+(SELECT each_credit.channel, each_credit.campaign_id, CAST(sum(each_credit.revenue) AS BIGINT) AS revenue, CAST(sum(each_credit.conversions) AS BIGINT) AS conversions
+FROM (SELECT parted.channel, parted.campaign_id, parted.revenue, parted.conversions
+FROM parted UNION ALL SELECT revenue_left.channel, revenue_left.campaign_id, 1, 0
+FROM (SELECT parted.channel, parted.campaign_id, parted.weights, CAST(sum(parted.revenue_rest) OVER (PARTITION BY parted.purchase_id) AS BIGINT) AS rests, row_number() OVER (PARTITION BY parted.purchase_id ORDER BY parted.revenue_rest DESC, parted.occurred_at DESC, parted.id DESC) AS place
+FROM parted
+WHERE parted.revenue_rest > 0) AS revenue_left
+WHERE revenue_left.place <= revenue_left.rests / revenue_left.weights UNION ALL SELECT conversions_left.channel, conversions_left.campaign_id, 0, 1
+FROM (SELECT parted.channel, parted.campaign_id, parted.weights, CAST(sum(parted.conversions_rest) OVER (PARTITION BY parted.purchase_id) AS BIGINT) AS rests, row_number() OVER (PARTITION BY parted.purchase_id ORDER BY parted.conversions_rest DESC, parted.occurred_at DESC, parted.id DESC) AS place
+FROM parted
+WHERE parted.conversions_rest > 0) AS conversions_left
+WHERE conversions_left.place <= conversions_left.rests / conversions_left.weights UNION ALL SELECT CAST(NULL AS VARCHAR) COLLATE "C" AS channel, CAST(NULL AS UUID) AS campaign_id, bought.revenue, 1000000 AS conversions
+FROM bought
+WHERE bought.last_day IS NULL) AS each_credit GROUP BY each_credit.channel, each_credit.campaign_id
+HAVING CAST(sum(each_credit.revenue) AS BIGINT) > 0 OR CAST(sum(each_credit.conversions) AS BIGINT) > 0),
+attributed AS MATERIALIZED
+(SELECT :org::UUID AS org_id, row_number() OVER (ORDER BY rows_of.revenue DESC, rows_of.conversions DESC, CASE WHEN (rows_of.channel IS NULL) THEN 1 ELSE 0 END, rows_of.channel, CASE WHEN (rows_of.campaign_id IS NULL) THEN 1 ELSE 0 END, rows_of.campaign_id) AS id, rows_of.channel, rows_of.campaign_id, rows_of.revenue, rows_of.conversions
+FROM rows_of),
+cut AS
+(SELECT attribution_row.id
+FROM attributed AS attribution_row
+WHERE attribution_row.org_id = :org::UUID),
+attribution_row_wide AS MATERIALIZED
+(SELECT attribution_row_2.campaign_id, attribution_row_2.conversions, attribution_row_2.id, attribution_row_2.revenue
+FROM cut JOIN attributed AS attribution_row_2 ON attribution_row_2.org_id = :org::UUID AND attribution_row_2.id = cut.id),
+cut_2 AS
+(SELECT DISTINCT attribution_row_wide.campaign_id AS id
+FROM attribution_row_wide
+WHERE attribution_row_wide.campaign_id IS NOT NULL),
+campaign_wide AS MATERIALIZED
+(SELECT campaign.id, campaign.name
+FROM cut_2 JOIN campaigns AS campaign ON campaign.org_id = :org::UUID AND campaign.id = cut_2.id),
+campaign_rows AS
+(SELECT '{"name":' || coalesce(CAST(to_json(campaign_wide.name) AS text), 'null') || '}' AS json_0, campaign_wide.id AS kept_id
+FROM campaign_wide),
+joined AS MATERIALIZED
+(SELECT campaign_rows.kept_id AS parent, campaign_rows.json_0
+FROM campaign_rows),
+attribution_row_rows AS
+(SELECT '{"campaign":' || coalesce(joined.json_0, 'null') || ',"conversions":' || CASE WHEN ((attribution_row_wide.conversions % 1000000) = 0) THEN CAST(attribution_row_wide.conversions / 1000000 AS text) || '.0' ELSE rtrim((CASE WHEN attribution_row_wide.conversions < 0 THEN '-' ELSE '' END || (abs(attribution_row_wide.conversions) / 1000000) || '.' || lpad(CAST(mod(abs(attribution_row_wide.conversions), 1000000) AS text), 6, '0')), '0') END || ',"revenue":{"amount":"' || (CASE WHEN attribution_row_wide.revenue < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(attribution_row_wide.revenue) AS text) ELSE (abs(attribution_row_wide.revenue) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(attribution_row_wide.revenue), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '}}' AS json_0, attribution_row_wide.id AS kept_id
+FROM attribution_row_wide LEFT OUTER JOIN joined ON joined.parent = attribution_row_wide.campaign_id)
+SELECT '[' || coalesce((SELECT string_agg(ordered.json_0, ',' ORDER BY ordered.place) AS joined_1
+FROM (SELECT attribution_row_rows.json_0, row_number() OVER (ORDER BY attribution_row_rows.kept_id ASC) AS place
+FROM attribution_row_rows ORDER BY place) AS ordered), '') || ']' AS template_1
