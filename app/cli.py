@@ -7,14 +7,13 @@ used, so that `guanxi --help` is quick.
 import os
 import socket
 import sys
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.platform.ids import PublicId
+from app.operators import acting, database, id_of, orgs
 from app.platform.refusals import OperatorError, Refused
 from app.settings import Settings, is_loopback
 
@@ -48,7 +47,7 @@ def migrate() -> None:
     """Bring the database up to date."""
     from app.platform.migrations import upgrade
 
-    with _database(as_it_is=True) as engine:
+    with database(as_it_is=True) as engine:
         upgrade(engine)
     click.echo("The database is up to date.")
 
@@ -66,11 +65,11 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
     from app.platform.database import check_serving
     from schema.request import LARGEST_BODY
 
-    with _database() as engine:
+    with database() as engine:
         org = _served_without_keys(engine, host, keyless, org_id)
         check_serving(Settings.from_environment().database_url)
     _check_free(host, port)
-    os.environ.update(GUANXI_HOST=host, GUANXI_PORT=str(port), GUANXI_OPEN_ORG=_id(org) if org else "")
+    os.environ.update(GUANXI_HOST=host, GUANXI_PORT=str(port), GUANXI_OPEN_ORG=id_of(org) if org else "")
     whom = f"without keys, as {org.name}" if org else "to those who hold a key"
     click.echo(f"Serving http://{f'[{host}]' if ':' in host else host}:{port}/graphql {whom}.")
     uvicorn.run(
@@ -97,7 +96,7 @@ def demo() -> None:
     from app.demo import fill
     from schema.audience import audience_of
 
-    with _database() as engine:
+    with database() as engine:
         click.echo(fill(engine, datetime.now(UTC), audience_of))
 
 
@@ -126,12 +125,12 @@ def org_create(name: str, time_zone: str, currency: str) -> None:
     from app.segments.actions import first_segments
 
     now = datetime.now(UTC)
-    with _database() as engine, transaction(engine) as session:
+    with database() as engine, transaction(engine) as session:
         made = create_organization(session, name, time_zone, currency, now)
         work = Work(session, operator(made), now)
         first_policy(work)
         first_segments(work)
-    click.echo(_id(made))
+    click.echo(id_of(made))
 
 
 @main.group()
@@ -141,16 +140,57 @@ def key() -> None:
 
 @key.command("create")
 @click.option("--org", "org_id", required=True)
-@click.option("--scopes", required=True, help="Of read, write and admin, like read,write.")
-def key_create(org_id: str, scopes: str) -> None:
+@click.option("--scopes", required=True, help="Like customers:read,loyalty:write; read, write and admin are bundles.")
+@click.option("--name", default="Made on the command line", show_default=True, help="Who it is for.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="It ends by itself after so many.")
+def key_create(org_id: str, scopes: str, name: str, days: int | None) -> None:
     """Make a key, and print it: this once."""
-    from app.platform.access import create_key
-    from app.platform.work import transaction
+    from app.platform.access import check_scopes
+    from app.platform.keys import create_api_key
 
-    with _database() as engine, transaction(engine) as session:
-        (owner,) = _orgs(engine, org_id)
-        made = create_key(session, owner.id, [scope.strip() for scope in scopes.split(",")], datetime.now(UTC))
+    given = [scope.strip() for scope in scopes.split(",")]
+    check_scopes(given)
+    with acting(org_id) as work:
+        until = work.now + timedelta(days=days) if days else None
+        made = create_api_key(work, {"name": name, "scopes": given, "expires_at": until})
+    click.echo(made["secret"])
+
+
+@key.command("list")
+@click.option("--org", "org_id", required=True)
+def key_list(org_id: str) -> None:
+    """Tell of each key its id, its scopes and days, and who it is for. What opens the door is kept nowhere."""
+    from app.platform.keys import keys_of, line_of
+
+    with acting(org_id) as work:
+        for each in keys_of(work):
+            click.echo(line_of(each))
+
+
+@key.command("rotate")
+@click.argument("key_id")
+@click.option("--org", "org_id", required=True)
+@click.option("--days", default=7, type=click.IntRange(0, 365), show_default=True, help="The old one lives so long.")
+def key_rotate(key_id: str, org_id: str, days: int) -> None:
+    """Make a second key that may do the same, and print it: this once. The old one is revoked after some days."""
+    from app.platform.keys import rotate
+
+    with acting(org_id) as work:
+        made, until = rotate(work, key_id, days)
     click.echo(made)
+    click.echo(f"The old one opens until {until:%Y-%m-%d %H:%M} UTC." if days else "The old one is revoked.", err=True)
+
+
+@key.command("revoke")
+@click.argument("key_id")
+@click.option("--org", "org_id", required=True)
+def key_revoke(key_id: str, org_id: str) -> None:
+    """Revoke a key, for good. Servers that run refuse it within a second."""
+    from app.platform.keys import revoke_api_key
+
+    with acting(org_id) as work:
+        revoke_api_key(work, {"id": key_id})
+    click.echo("It is revoked.")
 
 
 @main.group("import")
@@ -176,8 +216,8 @@ def import_purchases(file: Path, org_id: str, **columns: str) -> None:
     def progress(rows: int) -> None:
         click.echo(f"\r{rows:,} rows ", nl=False, err=True)
 
-    with _database() as engine:
-        (owner,) = _orgs(engine, org_id)
+    with database() as engine:
+        (owner,) = orgs(engine, org_id)
         shown = progress if sys.stderr.isatty() else None
         report = import_purchases(engine, operator(owner), file, Columns(**columns), lambda: datetime.now(UTC), shown)
     if shown:
@@ -202,13 +242,13 @@ def rates_import(file: Path) -> None:
     from app.purchases.rates import convert_waiting, import_rates
 
     converted = 0
-    with _database() as engine:
+    with database() as engine:
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines, transaction(engine) as session:
                 taken = import_rates(session, csv.DictReader(lines), datetime.now(UTC))
         except (UnicodeDecodeError, csv.Error):
             raise OperatorError("The file is not CSV in UTF-8.") from None
-        for one in _orgs(engine, None):
+        for one in orgs(engine, None):
             with work(engine, operator(one), datetime.now(UTC)) as each:
                 converted += convert_waiting(each)
     click.echo(f"Took in {_counted(taken, 'rate')}, and converted {_counted(converted, 'purchase')} that waited.")
@@ -232,9 +272,9 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
     from app.scores.standings import sums_differ, wrongly_judged
 
     customers, purchases, standings, sums, keys = 0, 0, 0, 0, set[str]()
-    with _database() as engine:
-        orgs = _orgs(engine, org_id)
-        for one in orgs:
+    with database() as engine:
+        owners = orgs(engine, org_id)
+        for one in owners:
             # Read only: it may take long, and nobody who writes has to wait for it.
             with Session(engine.execution_options(reading=True)) as session:
                 work = Work(session, operator(one), datetime.now(UTC))
@@ -256,7 +296,7 @@ def verify(ctx: click.Context, org_id: str | None) -> None:
         click.echo(f"The sums of the standings differ from their rows, in {_counted(sums, 'organisation')}.")
     if customers or purchases or standings or sums:
         ctx.exit(1)
-    click.echo(f"The stored facts are what the events say, in {_counted(len(orgs), 'organisation')}.")
+    click.echo(f"The stored facts are what the events say, in {_counted(len(owners), 'organisation')}.")
 
 
 @facts.command()
@@ -269,8 +309,8 @@ def rebuild(org_id: str | None) -> None:
     from app.scores.standings import settle, unsettle
 
     customers = 0
-    with _database() as engine:
-        for one in _orgs(engine, org_id):
+    with database() as engine:
+        for one in orgs(engine, org_id):
             with work(engine, operator(one), datetime.now(UTC)) as each:
                 sum_again(each, wrongly_summed(each))
                 customers += rebuild_all(each)
@@ -285,8 +325,8 @@ def settle_open(org_id: str | None) -> None:
     """Judge anew whoever has changed, or whose day has come, so that questions about everyone stay quick."""
     from app.scores.standings import settle
 
-    with _database() as engine:
-        judged = sum(settle(engine, one, lambda: datetime.now(UTC)) for one in _orgs(engine, org_id))
+    with database() as engine:
+        judged = sum(settle(engine, one, lambda: datetime.now(UTC)) for one in orgs(engine, org_id))
     click.echo(f"Judged {_counted(judged, 'customer')} anew.")
 
 
@@ -301,8 +341,8 @@ def ledger_post_due(org_id: str | None) -> None:
     """Post what fell due: activations, expiries, reservations that timed out. A server does so by itself."""
     from app.loyalty.posting import post_due
 
-    with _database() as engine:
-        accounts = sum(post_due(engine, one, lambda: datetime.now(UTC)) for one in _orgs(engine, org_id))
+    with database() as engine:
+        accounts = sum(post_due(engine, one, lambda: datetime.now(UTC)) for one in orgs(engine, org_id))
     click.echo(f"Posted what was due in {_counted(accounts, 'account')}.")
 
 
@@ -317,9 +357,9 @@ def ledger_verify(ctx: click.Context, org_id: str | None) -> None:
     from app.platform.work import Work, operator
 
     wrong = False
-    with _database() as engine:
-        orgs = _orgs(engine, org_id)
-        for one in orgs:
+    with database() as engine:
+        owners = orgs(engine, org_id)
+        for one in owners:
             with Session(engine.execution_options(reading=True)) as session:
                 for said, rows in verify(Work(session, operator(one), datetime.now(UTC))).items():
                     noun, how = said.split(" ", 1)
@@ -327,28 +367,7 @@ def ledger_verify(ctx: click.Context, org_id: str | None) -> None:
                     wrong = True
     if wrong:
         ctx.exit(1)
-    click.echo(f"The books are in order, in {_counted(len(orgs), 'organisation')}.")
-
-
-def _database(*, as_it_is: bool = False) -> AbstractContextManager["Engine"]:
-    from app.platform.migrations import opened
-
-    return opened(Settings.from_environment().database_url, as_it_is=as_it_is)
-
-
-def _orgs(engine: "Engine", org_id: str | None) -> "list[Org]":
-    """The organisation of that id, or all of them."""
-    from sqlalchemy.orm import Session
-
-    from app.platform.access import organizations
-
-    with Session(engine.execution_options(reading=True)) as session:
-        found = organizations(session)
-    if org_id is None:
-        return found
-    if named := [each for each in found if _id(each) == org_id]:
-        return named
-    raise OperatorError(f"There is no organisation {org_id!r}.")
+    click.echo(f"The books are in order, in {_counted(len(owners), 'organisation')}.")
 
 
 def _served_without_keys(engine: "Engine", host: str, keyless: bool, org_id: str | None) -> "Org | None":
@@ -356,7 +375,7 @@ def _served_without_keys(engine: "Engine", host: str, keyless: bool, org_id: str
     asked = keyless or org_id is not None
     if asked and not is_loopback(host):
         raise OperatorError("A server without keys is bound to this machine alone: 127.0.0.1, ::1 or localhost.")
-    found = _orgs(engine, org_id) if is_loopback(host) else []
+    found = orgs(engine, org_id) if is_loopback(host) else []
     if asked and not found:
         raise OperatorError("There is no organisation yet: run guanxi demo, or guanxi org create.")
     if asked and len(found) > 1:
@@ -372,10 +391,6 @@ def _check_free(host: str, port: int) -> None:
             attempt.bind(address)
     except OSError:
         raise OperatorError(f"Port {port} of {host} cannot be had: something else may be serving there.") from None
-
-
-def _id(org: "Org") -> str:
-    return str(PublicId("org", org.id))
 
 
 def _counted(number: int, noun: str) -> str:

@@ -216,7 +216,7 @@ class Callers:
 
     def _found(self, key: str) -> Caller:
         with Session(self._engine) as session:
-            return caller_of(session, key)
+            return caller_of(session, key, _now())
 
     def _keep(self, given: bytes, asked: "asyncio.Task[Caller]") -> None:
         self._asked.pop(given, None)

@@ -52,7 +52,7 @@ class _Aborted(Exception):
 class Mutated:
     """How one mutation field works. `needs_key`: whether such an input must come with an idempotency key; `light`: of
     one small record, that may be carried out in memory first (app/platform/foreseen.py), `looks`: after these were read; `rows`: what its payload reads back, by name,
-    and lists of ids too."""
+    and lists of ids too; `unkept`: what of the result is told this once, and no repeat is answered with."""
 
     action: Action
     needs_key: Callable[[Any], bool] = lambda _: False
@@ -60,6 +60,7 @@ class Mutated:
     looks: Callable[[Any], Looks] = lambda _: ()
     rows: frozenset[str] = frozenset()
     even_hidden: bool = False
+    unkept: frozenset[str] = frozenset()
 
 
 def mutated_of(graphql_field: Any) -> Mutated | None:
@@ -93,7 +94,8 @@ async def perform(
         if result.pop("abort", False):
             raise _Aborted(result)
         if key is not None:
-            remember(work, field, key, print_, result)
+            kept = {name: value for name, value in result.items() if name not in mutated.unkept}
+            remember(work, field, key, print_, kept)
         show(work, result)
         return result
 
@@ -116,10 +118,11 @@ def mutation(
     needs_key: Callable[[Any], bool] | None = None,
     light: bool = False,
     looks: Callable[[Any], Looks] = lambda _: (),
+    unkept: frozenset[str] = frozenset(),
 ) -> Any:
     """A field of Mutation: its argument `input`, given to the action as plain dictionaries in snake case."""
     rows, even_hidden = payload_type.reads_back  # type: ignore[attr-defined]
-    mutated = Mutated(action, needs_key or (lambda _: False), light, looks, rows, even_hidden)
+    mutated = Mutated(action, needs_key or (lambda _: False), light, looks, rows, even_hidden, unkept)
 
     async def resolve(info: strawberry.Info, **_: Any) -> Any:
         request = asked(info)

@@ -15,7 +15,7 @@ from app.purchases.rules import needs_key
 from app.scores import actions as scores
 from app.touchpoints import actions as touchpoints
 from schema import campaign_mutations as campaigns
-from schema import inputs, segments
+from schema import inputs, keys, segments
 from schema import loyalty_inputs as points
 from schema.consents import Consent
 from schema.enums import RowOutcome, UpsertOutcome
@@ -322,3 +322,5 @@ class Mutation:
     campaign_cost_record = campaigns.record_cost
     campaign_complete = campaigns.complete
     campaign_cancel = campaigns.cancel
+    api_key_create = keys.create
+    api_key_revoke = keys.revoke

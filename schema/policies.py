@@ -83,6 +83,7 @@ TYPES: dict[str, Of] = {
     "SegmentProfile": _of(SEGMENTS, "value"),
     "Policy": _of(POLICY),
     "ValueWeights": _of(POLICY),
+    "ApiKey": _of(ADMIN, "name scopes"),
     # Parts of others, and what tells nothing of anybody.
     **{
         name: _of(None, "*")
@@ -97,7 +98,7 @@ TYPES: dict[str, Of] = {
 PATHED = {"CustomerGroup": "Customer", "CustomerMeasures": "Customer"}
 COUNTED = frozenset({"count", "avg", "min", "max"})
 # Texts of payloads beside their rows.
-SHOWN: dict[str, frozenset[str]] = {}
+SHOWN: dict[str, frozenset[str]] = {"ApiKeyCreatePayload": frozenset({"secret"})}
 # Whoever reached a row has its id already, or learns no more by it.
 IDENTITY = frozenset({"id", "liveId"})
 
@@ -147,6 +148,7 @@ ROOTS: dict[str, str | None] = {
         campaigns_read="campaign campaigns audiencePreview attribution channelQuality",
         segments_read="segment segments",
         policy_read="policy policies",
+        admin="apiKeys",
     ),
 }
 MUTATIONS: dict[str, str] = _each(
@@ -161,6 +163,7 @@ MUTATIONS: dict[str, str] = _each(
     campaigns_write="campaignCreate campaignUpdate campaignLaunch campaignCostRecord campaignComplete campaignCancel",
     segments_write="segmentCreate segmentUpdate segmentDelete",
     policy_write="policyPublish",
+    admin="apiKeyCreate apiKeyRevoke",
 )
 SUBSCRIPTIONS: dict[str, str] = _each(customers_read="customerChanged")
 # What an event tells of, by its first word: it is told to those who may read that.

@@ -20,6 +20,7 @@ from schema.filters import listing
 from schema.given import NeedsMore
 from schema.groups import CustomerDimension, CustomerGroupOrder, CustomerGroups, groups
 from schema.inputs import CustomerFactsInput, CustomerLookup, PolicySetInput, PurchaseLookup, TouchpointLookup
+from schema.keys import ApiKey
 from schema.loyalty import LoyaltyAccount, LoyaltyAccountConnection, LoyaltyProgram
 from schema.loyalty_inputs import LoyaltyAccountLookup
 from schema.node import Node
@@ -130,6 +131,7 @@ ROOTS: dict[str, Ask] = {
     "audiencePreview": preview,
     "attribution": attribution,
     "channelQuality": channel_quality,
+    "apiKeys": asks.every,
 }
 
 
@@ -285,4 +287,7 @@ class Query:
         _asking("channelQuality"),
         "Which channel brings better customers: those acquired in a period, by the channel of their first touch; most "
         "customers first. A channel that only cost has a row too.",
+    )
+    api_keys: list[ApiKey] = _root(
+        list[ApiKey], {}, _asking("apiKeys"), "Every key of the organisation, those that ended included, oldest first."
     )

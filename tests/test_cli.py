@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from app.customers.facts import facts
 from app.customers.tables import Customer
 from app.platform.access import Org, caller_of, organizations
 from app.platform.ids import PublicId, new_id
+from app.platform.refusals import Unauthenticated
 from app.platform.work import Work
 from app.purchases.tables import Purchase
 from app.scores.tables import Policy
@@ -123,11 +125,45 @@ def test_an_organisation_that_cannot_be_is_not_made(
 def test_a_key_opens_its_organisation(guanxi: Run, engine: Engine, org: Org) -> None:
     key = said(guanxi("key", "create", "--org", printed(org), "--scopes", "read, write"))
     with Session(engine) as session:
-        caller = caller_of(session, key)
+        caller = caller_of(session, key, datetime.now(UTC))
     assert (caller.org, sorted(caller.scopes)) == (org, ["read", "write"])
     assert "not fly" in regretted(guanxi("key", "create", "--org", printed(org), "--scopes", "read,fly"))
     for unknown in ("org_1", org.id.hex, f"org_{new_id().hex}"):
         assert "no organisation" in regretted(guanxi("key", "create", "--org", unknown, "--scopes", "read"))
+
+
+def test_a_key_is_replaced_and_revoked(guanxi: Run, engine: Engine, org: Org) -> None:
+    ours = ("--org", printed(org))
+
+    def opens(key: str, days: float = 0) -> bool:
+        with Session(engine) as session:
+            try:
+                return caller_of(session, key, datetime.now(UTC) + timedelta(days=days)).org == org
+            except Unauthenticated:
+                return False
+
+    first = said(guanxi("key", "create", *ours, "--scopes", "customers:read", "--name", "Shop", "--days", "30"))
+    named = f"key_{first.split('_')[1]}"
+    listed = said(guanxi("key", "list", *ours))
+    assert listed.startswith(f"{named}  customers:read  made ")
+    assert listed.endswith("  Shop")
+    assert first.split("_", 2)[2] not in listed
+    rotated = guanxi("key", "rotate", named, *ours, "--days", "3")
+    second = rotated.stdout.strip()
+    assert rotated.stderr.startswith("The old one opens until ")
+    assert [opens(each) for each in (first, second)] == [True, True]
+    assert [opens(each, 4) for each in (first, second)] == [False, True]
+    assert not opens(second, 31)
+    assert "being replaced" in regretted(guanxi("key", "rotate", named, *ours))
+    assert said(guanxi("key", "revoke", named, *ours)) == "It is revoked."
+    assert [opens(each) for each in (first, second)] == [False, True]
+    assert "has ended" in regretted(guanxi("key", "rotate", named, *ours))
+    at_once = guanxi("key", "rotate", f"key_{second.split('_')[1]}", *ours, "--days", "0")
+    assert (at_once.stderr, opens(second)) == ("The old one is revoked.\n", False)
+    assert opens(at_once.stdout.strip())
+    for strange in ("key_1", f"key_{new_id().hex}"):
+        assert "no such key" in regretted(guanxi("key", "revoke", strange, *ours))
+        assert "no such key" in regretted(guanxi("key", "rotate", strange, *ours))
 
 
 # ---------------------------------------------------------------------------------------------- serving

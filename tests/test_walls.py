@@ -218,7 +218,9 @@ def test_who_serves_owns_nothing(inside: Connection, table: Table) -> None:
     "denied",
     [
         "INSERT INTO api_keys SELECT * FROM api_keys",
-        "UPDATE api_keys SET revoked_at = NULL",
+        "UPDATE api_keys SET scopes = 'admin'",
+        "UPDATE api_keys SET expires_at = NULL",
+        "DELETE FROM api_keys",
         "UPDATE organizations SET name = name",
         "DELETE FROM exchange_rates",
         "SELECT * FROM alembic_version",
@@ -229,6 +231,30 @@ def test_who_serves_owns_nothing(inside: Connection, table: Table) -> None:
 )
 def test_who_serves_may_do_no_more_than_it_does(inside: Connection, denied: str) -> None:
     assert re.search("permission denied|would be affected by row-level security", error(inside, denied))
+
+
+def test_keys_are_looked_up_by_all_and_made_and_ended_by_ones_own(server: Engine, inside: Connection) -> None:
+    made = (
+        "INSERT INTO api_keys (id, org_id, secret_hash, scopes, created_at)"
+        " VALUES (gen_random_uuid(), '{}', 'x', 'read', now())"
+    )
+    assert sent(inside, "SELECT count(DISTINCT org_id) FROM api_keys").scalar() == 2
+    assert sent(inside, made.format(MINE)).rowcount == 1
+    assert sent(inside, "UPDATE api_keys SET revoked_at = now() + interval '1 day'").rowcount > 1
+    assert sent(inside, "UPDATE api_keys SET revoked_at = now()").rowcount > 1
+    # What has ended stays so, and another's was never touched.
+    assert sent(inside, "UPDATE api_keys SET revoked_at = now() + interval '1 day'").rowcount == 0
+    assert sent(inside, f"SELECT count(*) FROM api_keys WHERE org_id = '{THEIRS}' AND revoked_at IS NULL").scalar() == 1
+    inside.rollback()
+    enter(inside, MINE)
+    assert "row-level security" in error(inside, made.format(THEIRS))
+    assert "row-level security" in error(inside, "UPDATE api_keys SET revoked_at = NULL")
+    assert sent(inside, f"UPDATE api_keys SET revoked_at = now() WHERE org_id = '{THEIRS}'").rowcount == 0
+    # Whoever is in no organisation yet looks one up by its key, and can do no more.
+    with server.connect() as connection:
+        assert sent(connection, "SELECT count(*) FROM api_keys").scalar() == 2
+    with server.connect() as connection, pytest.raises(DBAPIError, match=SETTING):
+        sent(connection, made.format(MINE))
 
 
 def test_reading_connections_take_the_role_and_forget_the_last_organisation(url: str) -> None:
@@ -283,13 +309,19 @@ def test_questions_keep_their_indexes(owner: Engine, inside: Connection, name: s
 
 def _indexes(connection: Connection, prepared: Prepared, values: dict[str, Any]) -> list[str]:
     driver: Any = connection.connection.driver_connection
-    given = ", ".join("NULL" if value is None else f"'{value}'" for value in prepared.placed(values))
+    given = ", ".join(map(_literal, prepared.placed(values)))
     driver.execute("SET LOCAL enable_seqscan = off")
     driver.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     driver.execute(f"PREPARE asked AS {prepared.text}")
     plan = driver.execute(f"EXPLAIN (COSTS OFF) EXECUTE asked({given})").fetchall()
     driver.execute("DEALLOCATE asked")
     return [line.strip(" ->") for (line,) in plan if "Index" in line]
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return f"'{{{', '.join(map(str, value))}}}'" if isinstance(value, list) else f"'{value}'"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from iso4217 import Currency
-from sqlalchemy import CheckConstraint, select
+from sqlalchemy import CheckConstraint, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.platform.database import STRICT, Base
@@ -36,7 +36,8 @@ class Organization(Base):
 
 
 class ApiKey(Base):
-    """A credential. Looked up before the organisation is known, hence not owned by one in its key."""
+    """A credential. Looked up before the organisation is known, hence not owned by one in its key. `revoked_at` may lie
+    ahead, while another takes its place."""
 
     __tablename__ = "api_keys"
     __table_args__ = ({"info": {"global": True}, **STRICT},)
@@ -47,6 +48,11 @@ class ApiKey(Base):
     scopes: Mapped[str]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    name: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+
+    def ended(self, now: datetime) -> bool:
+        return any(end is not None and end <= now for end in (self.revoked_at, self.expires_at))
 
 
 @dataclass(frozen=True)
@@ -122,21 +128,35 @@ def organizations(session: Session) -> list[Org]:
     return [_org(row) for row in session.scalars(select(Organization).order_by(Organization.id))]
 
 
-def create_key(session: Session, org_id: UUID, scopes: list[str], now: datetime) -> str:
-    """The whole key, which is shown this once: only a hash of its secret is kept (random 256 bits need no slow
-    hash)."""
+def check_scopes(scopes: list[str]) -> None:
+    """Raises OperatorError for none at all, and for what is none."""
     strange = unknown(scopes)
     if strange or not scopes:
         raise OperatorError(f"Scopes are {', '.join(SCOPES)}" + (f"; not {', '.join(strange)}." if strange else "."))
+
+
+def create_key(
+    session: Session,
+    org_id: UUID,
+    scopes: list[str],
+    now: datetime,
+    *,
+    name: str | None = None,
+    expires_at: datetime | None = None,
+) -> str:
+    """The whole key, which is shown this once: only a hash of its secret is kept (random 256 bits need no slow
+    hash)."""
+    check_scopes(scopes)
     secret = secrets.token_urlsafe(32)
-    row = ApiKey(id=new_id(), org_id=org_id, secret_hash=_hash(secret), scopes=",".join(scopes), created_at=now)
-    session.add(row)
-    session.flush()
-    return f"{_KEY_PREFIX}_{row.id.hex}_{secret}"
+    key_id = new_id()
+    row = {"id": key_id, "org_id": org_id, "secret_hash": _hash(secret), "scopes": ",".join(scopes)}
+    # These columns alone: who serves may not say more of a key that it makes.
+    session.execute(insert(ApiKey), {**row, "created_at": now, "name": name, "expires_at": expires_at})
+    return f"{_KEY_PREFIX}_{key_id.hex}_{secret}"
 
 
-def caller_of(session: Session, key: str) -> Caller:
-    """Who holds this key. Raises Unauthenticated alike for a malformed, unknown, revoked or wrong one."""
+def caller_of(session: Session, key: str, now: datetime) -> Caller:
+    """Who holds this key. Raises Unauthenticated alike for a malformed, unknown, ended or wrong one."""
     # On SQLite it would otherwise begin as a writer does, and wait for its turn among them.
     session.connection(execution_options={"reading": True})
     prefix, _, rest = key.partition("_")
@@ -146,7 +166,7 @@ def caller_of(session: Session, key: str) -> Caller:
     except ValueError:
         row = None
     known = hmac.compare_digest(row.secret_hash if row else "", _hash(secret))
-    if row is None or not known or row.revoked_at is not None:
+    if row is None or not known or row.ended(now):
         raise Unauthenticated("This API key is not known.")
     org = organization(session, row.org_id)
     if org is None:

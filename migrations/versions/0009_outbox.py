@@ -10,7 +10,7 @@ from app.platform.database import Key
 from app.platform.walls import ROLE_FUNCTION
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
