@@ -27,6 +27,7 @@ from starlette.staticfiles import StaticFiles
 from app.loyalty.posting import poster
 from app.platform.access import Caller, caller_of, organization
 from app.platform.database import connect
+from app.platform.limits import Limiter
 from app.platform.live import Live
 from app.platform.refusals import OperatorError, Unauthenticated
 from app.platform.rounds import Rounds
@@ -55,7 +56,8 @@ def create_app(settings: Settings | None = None) -> "Application":
     settings = settings or Settings.from_environment()
     engine = connect(settings.database_url, serving=True)
     reader = Reader(settings.database_url, world, settings.connections)
-    endpoint = Endpoint(engine, reader, Callers(engine, settings), test_clock=settings.test_clock)
+    limiter = Limiter(engine, settings.cost_limit, settings.cost_restored) if settings.cost_limit else None
+    endpoint = Endpoint(engine, reader, Callers(engine, settings), limiter=limiter, test_clock=settings.test_clock)
     live = Live(engine, settings.database_url)
     streams = Streams(endpoint, live)
     endpoint.events = partial(events.answer, streams)

@@ -10,17 +10,18 @@ from uuid import UUID
 from app.platform.ids import key_of
 from app.platform.refusals import OperatorError
 
-MOST_CONNECTIONS = 1_000
+MOST_CONNECTIONS, MOST_COST = 1_000, 10**9
 _ORIGIN = re.compile(r"https?://[^\s/]+")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_TEST_CLOCK,
-    GUANXI_ORIGINS.
+    """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_COST_LIMIT,
+    GUANXI_COST_RESTORED, GUANXI_TEST_CLOCK, GUANXI_ORIGINS.
 
     `open_org`: the organisation that a server bound to loopback serves without a key; None demands a key.
-    `connections`: over how many each process reads from PostgreSQL. `test_clock`: requests may set their own clock.
+    `connections`: over how many each process reads from PostgreSQL. `cost_limit`: points of cost in a key's bucket, of
+    which `cost_restored` come back each second; 0: without a limit. `test_clock`: requests may set their own clock.
     `origins`: pages of which other hosts may open a WebSocket.
     """
 
@@ -29,6 +30,8 @@ class Settings:
     port: int = 8000
     connections: int = 16
     open_org: UUID | None = None
+    cost_limit: int = 100_000
+    cost_restored: int = 10_000
     test_clock: bool = False
     origins: frozenset[str] = frozenset()
 
@@ -45,6 +48,12 @@ class Settings:
         connections = said("CONNECTIONS", str(cls.connections))
         if not connections.isdecimal() or not 1 <= int(connections) <= MOST_CONNECTIONS:
             raise OperatorError(f"GUANXI_CONNECTIONS is a number from 1 to {MOST_CONNECTIONS}.")
+        costs = {}
+        for name, least in (("COST_LIMIT", 0), ("COST_RESTORED", 1)):
+            text = said(name, str(getattr(cls, name.lower())))
+            if not text.isdecimal() or not least <= int(text) <= MOST_COST:
+                raise OperatorError(f"GUANXI_{name} is a number from {least} to {MOST_COST}.")
+            costs[name.lower()] = int(text)
         open_org = said("OPEN_ORG", "")
         settings = cls(
             database_url=said("DATABASE_URL", cls.database_url),
@@ -54,6 +63,7 @@ class Settings:
             open_org=key_of(open_org, "org") if open_org else None,
             test_clock=said("TEST_CLOCK", "0") == "1",
             origins=frozenset(each.strip().lower() for each in said("ORIGINS", "").split(",") if each.strip()),
+            **costs,
         )
         if not all(_ORIGIN.fullmatch(each) for each in settings.origins):
             raise OperatorError("GUANXI_ORIGINS are pages' origins, like https://crm.example.com, with commas between.")

@@ -5,6 +5,7 @@ import app.loyalty.facts
 import app.outreach.tables
 import app.platform.audit
 import app.platform.idempotency
+import app.platform.limits
 import app.purchases.facts
 import app.scores.tables
 import app.segments.tables

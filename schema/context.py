@@ -14,6 +14,7 @@ from strawberry.dataloader import DataLoader
 
 from app.campaigns.clock import something_later
 from app.platform.access import Caller
+from app.platform.limits import Standing
 from app.platform.walls import enter
 from app.query.fetch import Reader
 from app.query.question import Question
@@ -39,6 +40,7 @@ class Asked:
     extensions: dict[str, Any] = field(default_factory=dict)
     loader: DataLoader[Any, Any] | None = None
     done: dict[str, Any] = field(default_factory=dict)
+    charged: tuple[int, Standing] | None = None
     segments: Segments = field(default_factory=Segments)
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> Any:

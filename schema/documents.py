@@ -22,6 +22,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 
 from schema import access, bounds
 from schema.answer import MOST_ERRORS
+from schema.cost import Price
 from schema.request import Refusal
 from schema.scalars import SAFE
 from schema.schema import coverage, graphql_schema
@@ -73,6 +74,11 @@ class Operation:
     @cached_property
     def subscribes(self) -> bool:
         return self.node.operation is OperationType.SUBSCRIPTION
+
+    @cached_property
+    def price(self) -> Price:
+        """What it may cost."""
+        return Price(graphql_schema, self.node, self.fragments)
 
     @cached_property
     def _simple(self) -> list[tuple[str, Callable[[Any], bool]]] | None:

@@ -20,10 +20,12 @@ from graphql.execution.values import VariableValues
 from sqlalchemy import Engine
 
 from app.platform.access import Caller
+from app.platform.limits import Limiter
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import access, bounds, lane, written
 from schema.answer import MOST_ERRORS, failed, formatted, told
+from schema.charge import charge, with_extensions
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
 from schema.given import Segments
@@ -66,8 +68,17 @@ Callers = Callable[[Scope, Headers], Awaitable[Caller]]
 class Endpoint:
     """An ASGI application that answers POST and GET at one path. `served`: how many answers each lane gave."""
 
-    def __init__(self, engine: Engine, reader: Reader, callers: Callers, *, test_clock: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        reader: Reader,
+        callers: Callers,
+        *,
+        limiter: Limiter | None = None,
+        test_clock: bool = False,
+    ) -> None:
         self._engine, self._reader, self._callers, self._test_clock = engine, reader, callers, test_clock
+        self._limiter = limiter
         self.documents = Documents()
         self.served: Counter[str] = Counter()
         # Who answers those that accept server-sent events first.
@@ -149,11 +160,12 @@ class Endpoint:
         if isinstance(variables, VariableValues):
             if verdict.watched:
                 refuse_names(verdict, caller, variables)
+            await charge(self._limiter, asked, operation.price.of(variables.coerced))
             if operation.reads:
                 past = asked.set_clock and await run_sync(asked.something_later)
                 body = await lane.answer(self._reader, operation, variables, caller, now, past)
                 if body is not None:
-                    return "sql", body
+                    return "sql", with_extensions(body, asked) if asked.extensions else body
             else:
                 body = await written.answer(asked, operation, variables)
                 if body is not None:

@@ -89,7 +89,7 @@ TYPES: dict[str, Of] = {
         name: _of(None, "*")
         for name in (
             *("Money", "MoneyInterval", "FloatInterval", "ExternalRef", "PageInfo", "Node"),
-            *("Explanation", "ExplanationReason", "ExplanationStep", "Metric", "Organization", "Viewer"),
+            *("Explanation", "ExplanationReason", "ExplanationStep", "Metric", "Organization", "Viewer", "RateLimit"),
             *("UserError", "InputError", "TakenError", "StaleVersionError", "InsufficientPointsError"),
         )
     },
@@ -138,7 +138,7 @@ def _each(**fields: str) -> dict[str, str]:
 
 # What a root field needs to be asked at all; FORBIDDEN without it. None: nothing.
 ROOTS: dict[str, str | None] = {
-    "viewer": None,
+    **dict.fromkeys(("viewer", "rateLimit")),
     **dict.fromkeys(("node", "nodes", "metricCatalog"), ANY),
     **_each(
         customers_read="customer customers customerGroups customerScenario",

@@ -13,6 +13,7 @@ from schema.audience import ARGUMENTS as AUDIENCE
 from schema.audience import AudiencePreview, preview
 from schema.campaigns import Campaign, CampaignConnection
 from schema.catalogue import Metric, catalogue
+from schema.charge import RateLimit, rate_limit
 from schema.context import asked
 from schema.enums import ArchivedScope
 from schema.fields import PAGING, REQUIRED, asking
@@ -90,6 +91,10 @@ async def _viewer(info: strawberry.Info) -> Any:
     return {"organization": organization(request), "scopes": sorted(request.caller.scopes)}
 
 
+async def _rate_limit(info: strawberry.Info) -> Any:
+    return await rate_limit(info)
+
+
 async def _catalogue(info: strawberry.Info) -> Any:
     asked(info).require(info)
     return catalogue(info._raw_info.schema)
@@ -160,6 +165,7 @@ class Query:
         "Whatever has those ids, in their order; null for all others.",
     )
     viewer: Viewer = _root(Viewer, {}, _viewer, "Who asks.")
+    rate_limit: RateLimit = _root(RateLimit, {}, _rate_limit, "What may still be asked with this key.")
     metric_catalog: list[Metric] = _root(
         list[Metric], {}, _catalogue, "Every measure: what it means, and how it is asked."
     )

@@ -38,7 +38,7 @@ LINKED = re.compile(r"\b\w+\.org_id = \w+\.org_id\b")
 TABLES = {table.name: table for table in owned(metadata)}
 # These alone are ever changed whole; of the others a few columns, or nothing.
 CHANGING = ["customer_facts", "customer_refs", "customers", "idempotency_keys", "standing_sums"]
-CHANGING += ["campaigns", "loyalty_accounts", "loyalty_programs", "rewards", "segments"]
+CHANGING += ["rate_buckets", "campaigns", "loyalty_accounts", "loyalty_programs", "rewards", "segments"]
 DELETED_FROM = ["customer_refs", "customer_tokens", "idempotency_keys", "standing_sums"]
 
 
@@ -52,7 +52,7 @@ def url() -> Iterator[str]:
         for org_id in (MINE, THEIRS):
             key = {"org_id": org_id, "id": new_id()}
             session.execute(insert(AuditEntry), {**key, "at": NOW, "event": "tested", "subject": "it"})
-            for table in (TABLES["idempotency_keys"], TABLES["standing_sums"]):
+            for table in (TABLES["idempotency_keys"], TABLES["standing_sums"], TABLES["rate_buckets"]):
                 row = {column.name: _some(column) for column in table.columns if not column.nullable}
                 session.execute(insert(table), {**row, "org_id": org_id})
     owner.dispose()
@@ -61,7 +61,7 @@ def url() -> Iterator[str]:
 
 
 def _some(column: Any) -> Any:
-    return {str: "x", int: 1}.get(column.type.python_type, NOW)
+    return {str: "x", int: 1, UUID: UUID(int=1)}.get(column.type.python_type, NOW)
 
 
 @pytest.fixture

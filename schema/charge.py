@@ -1,0 +1,68 @@
+"""What an operation costs is taken from its key's bucket before it runs, and told with its answer."""
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import strawberry
+
+from app.platform.database import instant_text
+from app.platform.limits import Limiter, Standing, Throttled
+from schema.context import Asked, asked
+from schema.cost import MOST
+from schema.request import Refusal
+from schema.scalars import DateTime
+
+
+async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
+    """Raises Refusal for what may return too much, and when there is not as much left."""
+    if price > MOST:
+        message = f"This may return {price:,} objects; at most {MOST:,}. Ask for smaller pages."
+        raise Refusal(400, "MAX_COST_EXCEEDED", message)
+    if limiter is None:
+        return
+    try:
+        standing = limiter.spend(request.caller, price) or await limiter.take(request.caller, price)
+    except Throttled as throttled:
+        raise Refusal(429, "THROTTLED", str(throttled), {"retry-after": str(throttled.seconds)}) from None
+    request.charged = price, standing
+    request.extensions["cost"] = _told(price, standing)
+
+
+def with_extensions(body: bytes, request: Asked) -> bytes:
+    """An answer's bytes with what is said beside it."""
+    return body[:-1] + b',"extensions":' + orjson.dumps(request.extensions) + b"}"
+
+
+def _told(price: int, standing: Standing) -> dict[str, Any]:
+    # As Shopify names them. What was charged is what was asked for: a page that came out shorter cost the look.
+    return {
+        "requestedQueryCost": price,
+        "actualQueryCost": price,
+        "throttleStatus": {
+            "maximumAvailable": standing.limit,
+            "currentlyAvailable": standing.remaining,
+            "restoreRate": standing.restored,
+        },
+    }
+
+
+@strawberry.type(
+    description="What may still be asked with this key. Points of cost: about one for each object that may be returned."
+)
+class RateLimit:
+    cost: int = strawberry.field(description="What this operation costs.")
+    limit: int = strawberry.field(description="How many points there are at the most; 0: without a limit.")
+    remaining: int = strawberry.field(description="How many are left, this operation paid for.")
+    reset_at: DateTime = strawberry.field(description="When all are back, if nothing more is asked.")
+
+
+RateLimit.by_name = True  # type: ignore[attr-defined]
+
+
+async def rate_limit(info: strawberry.Info) -> Any:
+    """What is left of the key's bucket."""
+    request = asked(info)
+    price, standing = request.charged or (0, Standing(0, 0, 1))
+    reset_at = request.now + timedelta(seconds=standing.full_in)
+    return {"cost": price, "limit": standing.limit, "remaining": standing.remaining, "reset_at": instant_text(reset_at)}
