@@ -48,12 +48,11 @@ class Settings:
         connections = said("CONNECTIONS", str(cls.connections))
         if not connections.isdecimal() or not 1 <= int(connections) <= MOST_CONNECTIONS:
             raise OperatorError(f"GUANXI_CONNECTIONS is a number from 1 to {MOST_CONNECTIONS}.")
-        costs = {}
-        for name, least in (("COST_LIMIT", 0), ("COST_RESTORED", 1)):
-            text = said(name, str(getattr(cls, name.lower())))
-            if not text.isdecimal() or not least <= int(text) <= MOST_COST:
-                raise OperatorError(f"GUANXI_{name} is a number from {least} to {MOST_COST}.")
-            costs[name.lower()] = int(text)
+        costs = said("COST_LIMIT", str(cls.cost_limit)), said("COST_RESTORED", str(cls.cost_restored))
+        if not all(text.isdecimal() and least <= int(text) <= MOST_COST for least, text in enumerate(costs)):
+            raise OperatorError(
+                f"GUANXI_COST_LIMIT and GUANXI_COST_RESTORED are numbers up to {MOST_COST}, from 0 and 1."
+            )
         open_org = said("OPEN_ORG", "")
         settings = cls(
             database_url=said("DATABASE_URL", cls.database_url),
@@ -63,7 +62,8 @@ class Settings:
             open_org=key_of(open_org, "org") if open_org else None,
             test_clock=said("TEST_CLOCK", "0") == "1",
             origins=frozenset(each.strip().lower() for each in said("ORIGINS", "").split(",") if each.strip()),
-            **costs,
+            cost_limit=int(costs[0]),
+            cost_restored=int(costs[1]),
         )
         if not all(_ORIGIN.fullmatch(each) for each in settings.origins):
             raise OperatorError("GUANXI_ORIGINS are pages' origins, like https://crm.example.com, with commas between.")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Table, insert, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from app.platform.audit import AuditEntry
-from app.platform.database import check_serving, connect
+from app.platform.database import Key, check_serving, connect
 from app.platform.ids import new_id
 from app.platform.migrations import downgrade, upgrade
 from app.platform.refusals import OperatorError
@@ -61,7 +61,9 @@ def url() -> Iterator[str]:
 
 
 def _some(column: Any) -> Any:
-    return {str: "x", int: 1, UUID: UUID(int=1)}.get(column.type.python_type, NOW)
+    if isinstance(column.type, Key):
+        return UUID(int=1)
+    return {str: "x", int: 1}.get(column.type.python_type, NOW)
 
 
 @pytest.fixture
@@ -309,7 +311,7 @@ def test_questions_keep_their_indexes(owner: Engine, inside: Connection, name: s
 
 def _indexes(connection: Connection, prepared: Prepared, values: dict[str, Any]) -> list[str]:
     driver: Any = connection.connection.driver_connection
-    given = ", ".join(map(_literal, prepared.placed(values)))
+    given = ", ".join("NULL" if value is None else f"'{_literal(value)}'" for value in prepared.placed(values))
     driver.execute("SET LOCAL enable_seqscan = off")
     driver.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     driver.execute(f"PREPARE asked AS {prepared.text}")
@@ -319,9 +321,7 @@ def _indexes(connection: Connection, prepared: Prepared, values: dict[str, Any])
 
 
 def _literal(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    return f"'{{{', '.join(map(str, value))}}}'" if isinstance(value, list) else f"'{value}'"
+    return "{" + ", ".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from app.platform.database import Instant, Key
 from app.platform.walls import ROLE_FUNCTION, protect
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
