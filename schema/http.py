@@ -78,7 +78,7 @@ class Endpoint:
         test_clock: bool = False,
     ) -> None:
         self._engine, self._reader, self._callers, self._test_clock = engine, reader, callers, test_clock
-        self._limiter = limiter
+        self.limiter = limiter
         self.documents = Documents()
         self.served: Counter[str] = Counter()
         # Who answers those that accept server-sent events first.
@@ -160,7 +160,7 @@ class Endpoint:
         if isinstance(variables, VariableValues):
             if verdict.watched:
                 refuse_names(verdict, caller, variables)
-            await charge(self._limiter, asked, operation.price.of(variables.coerced))
+            await charge(self.limiter, asked, operation.price.of(variables.coerced))
             if operation.reads:
                 past = asked.set_clock and await run_sync(asked.something_later)
                 body = await lane.answer(self._reader, operation, variables, caller, now, past)

@@ -74,6 +74,7 @@ class Streams:
             raise Invalid("BAD_USER_INPUT", variables)
         _refuse_scopes(operation, caller, variables)
         asked = endpoint.asked(caller, clock)
+        await charge(endpoint.limiter, asked, operation.price.of(variables.coerced))
         segments = refuse_arguments(operation, variables, caller, asked.now)
         subscriber = await self.live.subscribe(caller.org.id, _ids(operation, variables), dropped)
         telling = _Telling(found, operation, given, variables, segments, request_id)

@@ -23,11 +23,15 @@ def test_everything_can_be_said() -> None:
         "GUANXI_PORT": "9000",
         "GUANXI_CONNECTIONS": "4",
         "GUANXI_OPEN_ORG": PRINTED,
+        "GUANXI_COST_LIMIT": "0",
+        "GUANXI_COST_RESTORED": "7",
         "GUANXI_TEST_CLOCK": "1",
         "GUANXI_ORIGINS": "https://Crm.example.com, http://localhost:3000",
     }
     origins = frozenset({"https://crm.example.com", "http://localhost:3000"})
-    assert Settings.from_environment(said) == Settings("postgresql://db/guanxi", "::1", 9000, 4, ORG, True, origins)
+    assert Settings.from_environment(said) == Settings(
+        "postgresql://db/guanxi", "::1", 9000, 4, ORG, 0, 7, True, origins
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,8 @@ def test_everything_can_be_said() -> None:
         {"GUANXI_PORT": "http"},
         {"GUANXI_PORT": "65536"},
         {"GUANXI_CONNECTIONS": "0"},
+        {"GUANXI_COST_LIMIT": "-1"},
+        {"GUANXI_COST_RESTORED": "0"},
         {"GUANXI_ORIGINS": "crm.example.com"},
         {"GUANXI_ORIGINS": "https://crm.example.com/"},
         {"GUANXI_OPEN_ORG": "org_1"},
