@@ -17,6 +17,7 @@ from app.platform.database import instant_text
 from app.platform.ids import PublicId, key_of
 from app.platform.live import Live, Subscriber
 from app.platform.outbox import Change
+from schema.charge import charge
 from schema.documents import Document, Invalid, Operation
 from schema.http import Endpoint, completed, refuse_arguments, refuse_names, with_request_id
 from schema.policies import EVENTS, SUBSCRIPTIONS
