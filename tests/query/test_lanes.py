@@ -228,6 +228,6 @@ async def test_a_question_asked_again_is_neither_walked_nor_compiled(
 
     monkeypatch.setattr("schema.plan.Planner._paged", never)
     monkeypatch.setattr("app.query.statement.World.compile", never)
-    for first, name in ((2, "b"), (100, ""), (7, "王")):
+    for first, name in ((2, "b"), (90, ""), (7, "王")):
         taken, told = await asked(shop, query, {"first": first, "name": name})
         assert (taken, b"errors" in told) == ("sql", False)
