@@ -40,6 +40,7 @@ from schema.http import Endpoint, Send
 from schema.request import Headers, Receive, Scope
 from schema.schema import world
 from schema.socket import sockets
+from schema.stored_documents import StoredDocuments, trusted_documents
 from schema.streams import Streams
 
 GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
@@ -57,7 +58,11 @@ def create_app(settings: Settings | None = None) -> "Application":
     engine = connect(settings.database_url, serving=True)
     reader = Reader(settings.database_url, world, settings.connections)
     limiter = Limiter(engine, settings.cost_limit, settings.cost_restored) if settings.cost_limit else None
-    endpoint = Endpoint(engine, reader, Callers(engine, settings), limiter=limiter, test_clock=settings.test_clock)
+    trusted = trusted_documents(settings.documents) if settings.documents else {}
+    stored = StoredDocuments(trusted, settings.documents_mode)
+    endpoint = Endpoint(
+        engine, reader, Callers(engine, settings), limiter=limiter, stored=stored, test_clock=settings.test_clock
+    )
     live = Live(engine, settings.database_url)
     streams = Streams(endpoint, live)
     endpoint.events = partial(events.answer, streams)

@@ -5,24 +5,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from uuid import UUID
 
 from app.platform.ids import key_of
 from app.platform.refusals import OperatorError
 
 MOST_CONNECTIONS, MOST_COST = 1_000, 10**9
+DOCUMENT_MODES = ("off", "log", "enforce")
 _ORIGIN = re.compile(r"https?://[^\s/]+")
 
 
 @dataclass(frozen=True)
 class Settings:
     """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_COST_LIMIT,
-    GUANXI_COST_RESTORED, GUANXI_TEST_CLOCK, GUANXI_ORIGINS.
+    GUANXI_COST_RESTORED, GUANXI_TEST_CLOCK, GUANXI_ORIGINS, GUANXI_DOCUMENTS, GUANXI_DOCUMENTS_MODE.
 
     `open_org`: the organisation that a server bound to loopback serves without a key; None demands a key.
     `connections`: over how many each process reads from PostgreSQL. `cost_limit`: points of cost in a key's bucket, of
     which `cost_restored` come back each second; 0: without a limit. `test_clock`: requests may set their own clock.
-    `origins`: pages of which other hosts may open a WebSocket.
+    `origins`: pages of which other hosts may open a WebSocket. `documents`: the folder or file of trusted documents;
+    `documents_mode`: whether others are answered (`off`), told of in the log (`log`), or refused (`enforce`).
     """
 
     database_url: str = "sqlite:///./guanxi.db"
@@ -34,6 +37,8 @@ class Settings:
     cost_restored: int = 10_000
     test_clock: bool = False
     origins: frozenset[str] = frozenset()
+    documents: Path | None = None
+    documents_mode: str = "off"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -53,6 +58,11 @@ class Settings:
             raise OperatorError(
                 f"GUANXI_COST_LIMIT and GUANXI_COST_RESTORED are numbers up to {MOST_COST}, from 0 and 1."
             )
+        documents, mode = said("DOCUMENTS", ""), said("DOCUMENTS_MODE", cls.documents_mode)
+        if mode not in DOCUMENT_MODES or (mode != cls.documents_mode and not documents):
+            raise OperatorError(
+                "GUANXI_DOCUMENTS_MODE is off, log or enforce; for the last two GUANXI_DOCUMENTS says where they are."
+            )
         open_org = said("OPEN_ORG", "")
         settings = cls(
             database_url=said("DATABASE_URL", cls.database_url),
@@ -64,6 +74,8 @@ class Settings:
             origins=frozenset(each.strip().lower() for each in said("ORIGINS", "").split(",") if each.strip()),
             cost_limit=int(costs[0]),
             cost_restored=int(costs[1]),
+            documents=Path(documents) if documents else None,
+            documents_mode=mode,
         )
         if not all(_ORIGIN.fullmatch(each) for each in settings.origins):
             raise OperatorError("GUANXI_ORIGINS are pages' origins, like https://crm.example.com, with commas between.")

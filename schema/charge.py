@@ -17,6 +17,8 @@ from schema.scalars import DateTime
 async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
     """Raises Refusal for what may return too much, and when there is not as much left."""
     if price > MOST:
+        if limiter is not None:
+            request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
         message = f"This may return {price:,} objects; at most {MOST:,}. Ask for smaller pages."
         raise Refusal(400, "MAX_COST_EXCEEDED", message)
     if limiter is None:
@@ -24,6 +26,7 @@ async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
     try:
         standing = limiter.spend(request.caller, price) or await limiter.take(request.caller, price)
     except Throttled as throttled:
+        request.extensions["cost"] = _told(price, throttled.standing, charged=0)
         raise Refusal(429, "THROTTLED", str(throttled), {"retry-after": str(throttled.seconds)}) from None
     request.charged = price, standing
     request.extensions["cost"] = _told(price, standing)
@@ -34,11 +37,11 @@ def with_extensions(body: bytes, request: Asked) -> bytes:
     return body[:-1] + b',"extensions":' + orjson.dumps(request.extensions) + b"}"
 
 
-def _told(price: int, standing: Standing) -> dict[str, Any]:
+def _told(price: int, standing: Standing, charged: int | None = None) -> dict[str, Any]:
     # As Shopify names them. What was charged is what was asked for: a page that came out shorter cost the look.
     return {
         "requestedQueryCost": price,
-        "actualQueryCost": price,
+        "actualQueryCost": price if charged is None else charged,
         "throttleStatus": {
             "maximumAvailable": standing.limit,
             "currentlyAvailable": standing.remaining,

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.platform.live import Stopping, TooSlow
 from schema.documents import Invalid
-from schema.http import errors_of, with_request_id
+from schema.http import told_of, with_request_id
 from schema.request import EVENT_STREAM, PLAIN_JSON, Headers, Refusal, Scope, read
 from schema.streams import Credentials, Stream, Streams
 
@@ -22,21 +22,21 @@ COMPLETE = b"event: complete\ndata:\n\n"
 
 async def answer(streams: Streams, scope: Scope, headers: Headers, receive: Any, send: Any, request_id: str) -> None:
     """Answer one request."""
-    dropped = asyncio.Event()
+    dropped, said = asyncio.Event(), dict[str, Any]()
     try:
         given = await read(scope, headers, receive)
         who = Credentials(scope, headers)
         only_reads = scope["method"] == "GET"
-        stream = await streams.begin(given, who, request_id, dropped.set, only_reads=only_reads)
+        stream = await streams.begin(given, who, request_id, dropped.set, only_reads=only_reads, said=said)
     except Exception as failure:  # noqa: BLE001 - told without a word of it
-        await _refuse(send, failure, request_id)
+        await _refuse(send, failure, request_id, said)
         return
     try:
         await _start(send, request_id)
         if stream.subscribes:
             # Now it is in force.
             await _write(send, COMMENT)
-        pumping = asyncio.create_task(_pump(stream, send, request_id))
+        pumping = asyncio.create_task(_pump(stream, send, request_id, said))
         others = [asyncio.create_task(_gone(receive)), asyncio.create_task(dropped.wait())]
         try:
             await asyncio.wait([pumping, *others], return_when=asyncio.FIRST_COMPLETED)
@@ -51,7 +51,7 @@ async def answer(streams: Streams, scope: Scope, headers: Headers, receive: Any,
         await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), 1)
 
 
-async def _pump(stream: Stream, send: Any, request_id: str) -> None:
+async def _pump(stream: Stream, send: Any, request_id: str, said: dict[str, Any]) -> None:
     quiet = 0
     try:
         async for body in stream.answers:
@@ -63,7 +63,7 @@ async def _pump(stream: Stream, send: Any, request_id: str) -> None:
     except (Stopping, TooSlow, OSError):
         return
     except Exception as failure:  # noqa: BLE001 - told without a word of it
-        await _write(send, _next(_errors(failure, request_id)))
+        await _write(send, _next(_errors(failure, request_id, said)))
     await _write(send, COMPLETE)
 
 
@@ -72,9 +72,9 @@ async def _gone(receive: Any) -> None:
         pass
 
 
-async def _refuse(send: Any, failure: Exception, request_id: str) -> None:
+async def _refuse(send: Any, failure: Exception, request_id: str, said: dict[str, Any]) -> None:
     """What is wrong with the document stands in the stream; what is no request, or nobody's, has a status."""
-    body = _errors(failure, request_id)
+    body = _errors(failure, request_id, said)
     well_formed = isinstance(failure, Refusal) and failure.code not in ("BAD_REQUEST", "OPERATION_RESOLUTION_FAILURE")
     if isinstance(failure, Invalid) or (isinstance(failure, Refusal) and failure.status == 400 and well_formed):
         await _start(send, request_id)
@@ -87,10 +87,10 @@ async def _refuse(send: Any, failure: Exception, request_id: str) -> None:
     await _write(send, body, more=False)
 
 
-def _errors(failure: Exception, request_id: str) -> bytes:
+def _errors(failure: Exception, request_id: str, said: dict[str, Any]) -> bytes:
     if isinstance(failure, Stopping):
         failure = Refusal(503, "BAD_REQUEST", "The server stops: ask again.")
-    return with_request_id({"errors": errors_of(failure)}, request_id)
+    return with_request_id(told_of(failure, said), request_id)
 
 
 def _next(body: bytes) -> bytes:

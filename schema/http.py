@@ -45,6 +45,7 @@ from schema.request import (
 )
 from schema.scalars import parse_instant
 from schema.schema import coverage, graphql_schema
+from schema.stored_documents import StoredDocuments
 
 CLOCKS = (1900, 9000)  # beyond them days and time zones run out
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -75,11 +76,12 @@ class Endpoint:
         callers: Callers,
         *,
         limiter: Limiter | None = None,
+        stored: StoredDocuments | None = None,
         test_clock: bool = False,
     ) -> None:
         self._engine, self._reader, self._callers, self._test_clock = engine, reader, callers, test_clock
         self.limiter = limiter
-        self.documents = Documents()
+        self.documents, self.stored = Documents(), stored or StoredDocuments()
         self.served: Counter[str] = Counter()
         # Who answers those that accept server-sent events first.
         self.events: Any = None
@@ -109,44 +111,56 @@ class Endpoint:
         self, scope: Scope, headers: Headers, receive: Receive, as_graphql: bool
     ) -> tuple[int, str, Body, dict[str, str]]:
         """Status, lane, body and further headers."""
+        # What is said beside an answer is said beside a refusal too, as far as it is known by then.
+        said: dict[str, Any] = {}
         try:
-            lane_name, body = await self._answer(scope, headers, receive)
+            lane_name, body = await self._answer(scope, headers, receive, said)
         except Refusal as refusal:
             # A well-formed request that is refused is no transport error for those who asked for plain JSON.
             well_formed = refusal.status == 400 and refusal.code not in ("BAD_REQUEST", "OPERATION_RESOLUTION_FAILURE")
             status = 200 if well_formed and not as_graphql else refusal.status
-            return status, "core", {"errors": errors_of(refusal)}, refusal.headers
+            return status, "core", told_of(refusal, said), refusal.headers
         except Exception as failure:  # noqa: BLE001 - told without a word of it
             status = (400 if as_graphql else 200) if isinstance(failure, Invalid) else 500
-            return status, "core", {"errors": errors_of(failure)}, {}
-        refused = isinstance(body, dict) and "data" not in body
-        return 400 if refused and as_graphql else 200, lane_name, body, {}
+            return status, "core", told_of(failure, said), {}
+        no_data = isinstance(body, dict) and "data" not in body
+        return 400 if no_data and as_graphql else 200, lane_name, body, {}
 
-    async def _answer(self, scope: Scope, headers: Headers, receive: Receive) -> tuple[str, Body]:
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, said: dict[str, Any]) -> tuple[str, Body]:
         given = await read(scope, headers, receive)
         clock = self.clock(headers)
-        try:
-            caller = await self._callers(scope, headers)
-        except Unauthenticated as refused:
-            raise unknown(refused) from None
-        found = self.documents.known(given.text) or await self.document(given.text)
+        caller = await self.caller(scope, headers)
+        found = await self.document(given)
         operation = found.operation(given.operation_name)
         if not operation.reads and scope["method"] == "GET":
             raise Refusal(405, "BAD_REQUEST", "By GET only queries are answered.", {"allow": "POST"})
         key = headers.get(b"idempotency-key")
-        asked = self.asked(caller, clock, key.decode("latin-1") if key else None)
+        asked = self.asked(caller, clock, key.decode("latin-1") if key else None, said)
         return await self.run(found, operation, given, asked)
 
-    async def document(self, text: str) -> Document:
-        """One that was not seen before; raises Invalid and Refusal."""
-        # Validation takes its time: it is done aside, so that nobody else waits for it.
-        found = await run_sync(document, text)
-        self.documents.keep(text, found)
+    async def document(self, given: Given) -> Document:
+        """The one that is asked; raises Invalid and Refusal."""
+        text = self.stored.text(given)
+        found = self.documents.known(text)
+        if found is None:
+            # Validation takes its time: it is done aside, so that nobody else waits for it.
+            found = await run_sync(document, text)
+            self.documents.keep(text, found)
+            self.stored.note(text)
+        if given.named is not None:
+            self.stored.keep(given)
         return found
 
-    def asked(self, caller: Caller, clock: datetime | None, idempotency_key: str | None = None) -> Asked:
-        now = clock or datetime.now(UTC)
-        return Asked(self._engine, self._reader, caller, now, clock is not None, idempotency_key)
+    def asked(
+        self,
+        caller: Caller,
+        clock: datetime | None,
+        idempotency_key: str | None = None,
+        said: dict[str, Any] | None = None,
+    ) -> Asked:
+        """`said`: takes what is told beside the answer."""
+        now, said = clock or datetime.now(UTC), {} if said is None else said
+        return Asked(self._engine, self._reader, caller, now, clock is not None, idempotency_key, said)
 
     async def run(self, found: Document, operation: Operation, given: Given, asked: Asked) -> tuple[str, Body]:
         """A query or a mutation: which lane answered it, and the answer."""
@@ -179,7 +193,7 @@ class Endpoint:
         try:
             return await self._callers(scope, headers)
         except Unauthenticated as refused:
-            raise unknown(refused) from None
+            raise Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"}) from None
 
     def clock(self, headers: Headers) -> datetime | None:
         """The clock that came with the request, where that is allowed."""
@@ -197,10 +211,6 @@ class Endpoint:
         return now
 
 
-def unknown(refused: Unauthenticated) -> Refusal:
-    return Refusal(401, "UNAUTHENTICATED", str(refused), {"www-authenticate": "Bearer"})
-
-
 def request_id_of(headers: Headers) -> str:
     """The one that came with the request, or a new one."""
     given = headers.get(b"x-request-id", b"").decode("latin-1")
@@ -213,6 +223,12 @@ def with_request_id(body: Body, request_id: str) -> bytes:
     for error in whole.get("errors", ()):
         error.setdefault("extensions", {})["requestId"] = request_id
     return orjson.dumps(whole)
+
+
+def told_of(failure: Exception, said: dict[str, Any]) -> dict[str, Any]:
+    """The body of an answer to a request that came to nothing; `said` stands beside its errors."""
+    body: dict[str, Any] = {"errors": errors_of(failure)}
+    return body | {"extensions": said} if said else body
 
 
 def errors_of(failure: Exception) -> list[dict[str, Any]]:

@@ -1,13 +1,18 @@
 """What a request says: its bytes bounded and read, before anything is looked up."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
+from schema.strict_json import NotJSON, parsed
 
 LARGEST_BODY, LARGEST_DOCUMENT = 256 * 1024, 64 * 1024
+BODY_SECONDS = 10.0
+HASH_PREFIX = "sha256:"
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 EVENT_STREAM = b"text/event-stream"
 GRAPHQL_JSON, PLAIN_JSON = "application/graphql-response+json", "application/json"
 
@@ -26,11 +31,13 @@ class Refusal(Exception):
 
 @dataclass
 class Given:
-    """A document, which of its operations is meant, and its variables as they were sent."""
+    """A document, which of its operations is meant, and its variables as they were sent. `named`: the SHA-256 of the
+    document, which may come without it."""
 
     text: str
     operation_name: str | None
     variables: dict[str, Any] | None
+    named: str | None = None
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -52,7 +59,13 @@ async def read(scope: Scope, headers: Headers, receive: Receive) -> Given:
 def given_of(given: Mapping[str, Any]) -> Given:
     """Raises Refusal for what is no GraphQL request, or is too long."""
     text, name, variables = given.get("query"), given.get("operationName"), given.get("variables")
-    if not isinstance(text, str) or not text.strip():
+    extensions = given.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise Refusal(400, "BAD_REQUEST", "`extensions` is an object.")
+    named = _hash_of(given, extensions or {}) if extensions or "documentId" in given else None
+    if text is None and named:
+        text = ""
+    if not isinstance(text, str) or not (named or text.strip()):
         raise Refusal(400, "BAD_REQUEST", "A request has a document in `query`, as a string.")
     if len(text) * 4 > LARGEST_DOCUMENT and len(text.encode(errors="surrogatepass")) > LARGEST_DOCUMENT:
         raise Refusal(413, "BAD_REQUEST", f"A document has at most {LARGEST_DOCUMENT // 1024} KiB.")
@@ -60,13 +73,41 @@ def given_of(given: Mapping[str, Any]) -> Given:
         raise Refusal(400, "BAD_REQUEST", "`operationName` is a string.")
     if variables is not None and not isinstance(variables, dict):
         raise Refusal(400, "BAD_REQUEST", "`variables` is an object.")
-    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
-        raise Refusal(400, "BAD_REQUEST", "`extensions` is an object.")
-    return Given(text, name or None, variables)
+    return Given(text, name or None, variables, named)
+
+
+def _hash_of(given: Mapping[str, Any], extensions: Mapping[str, Any]) -> str | None:
+    """The hash by which a request names its document: of a trusted document, or as Apollo's clients do."""
+    found = set()
+    if given.get("documentId") is not None:
+        found.add(_hash(given["documentId"], HASH_PREFIX, f"`documentId` is `{HASH_PREFIX}` and 64 hex digits."))
+    persisted = extensions.get("persistedQuery")
+    if persisted is not None:
+        if not isinstance(persisted, dict) or persisted.get("version") != 1:
+            raise Refusal(400, "BAD_REQUEST", "`persistedQuery` is an object, of version 1.")
+        found.add(_hash(persisted.get("sha256Hash"), "", "`sha256Hash` is 64 hex digits."))
+    if len(found) > 1:
+        raise Refusal(400, "BAD_REQUEST", "A request names one document.")
+    return found.pop() if found else None
+
+
+def _hash(said: Any, prefix: str, message: str) -> str:
+    found = said[len(prefix) :].lower() if isinstance(said, str) and said.startswith(prefix) else ""
+    if not _HASH.fullmatch(found):
+        raise Refusal(400, "BAD_REQUEST", message)
+    return found
 
 
 def _from_query(query_string: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+    if len(query_string) > LARGEST_BODY:
+        raise _too_large()
+    try:
+        said = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise Refusal(400, "BAD_REQUEST", "This is not a query string in UTF-8.") from None
+    found: dict[str, Any] = dict(said)
+    if len(found) != len(said):
+        raise Refusal(400, "BAD_REQUEST", "A parameter is given once.")
     for key in ("variables", "extensions"):
         if key in found:
             found[key] = _json(found[key].encode()) if found[key] else None
@@ -79,27 +120,47 @@ async def _from_body(headers: Headers, receive: Receive) -> dict[str, Any]:
         raise Refusal(415, "BAD_REQUEST", "A request is posted as application/json.")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Refusal(415, "BAD_REQUEST", "A request is posted without content encoding.")
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refusal(400, "BAD_REQUEST", "The request was not sent whole.")
-        body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
-            raise Refusal(413, "BAD_REQUEST", f"A request has at most {LARGEST_BODY // 1024} KiB.")
-        if not message.get("more_body", False):
-            break
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and (len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY):
+        raise _too_large()
+    try:
+        # A body may come byte by byte, or not at all.
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _whole(receive)
+    except TimeoutError:
+        raise Refusal(408, "TIMEOUT", f"A request arrives within {BODY_SECONDS:.0f} seconds.", _CLOSE) from None
     found = _json(body)
     if not isinstance(found, dict):
         raise Refusal(400, "BAD_REQUEST", "A request is a JSON object.")
     return found
 
 
-def _json(body: bytes) -> Any:
+async def _whole(receive: Receive) -> bytearray:
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "BAD_REQUEST", "The request was not sent whole.")
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise _too_large()
+        more = message.get("more_body", False)
+    return body
+
+
+# What is still to come of a body that was not read is no next request.
+_CLOSE = {"connection": "close"}
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, "BAD_REQUEST", f"A request has at most {LARGEST_BODY // 1024} KiB.", _CLOSE)
+
+
+def _json(body: bytes | bytearray) -> Any:
     try:
-        return orjson.loads(body)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise Refusal(400, "BAD_REQUEST", "This is not JSON in UTF-8.") from None
+        return parsed(body)
+    except NotJSON as wrong:
+        raise Refusal(400, "BAD_REQUEST", str(wrong)) from None
 
 
 def wants_stream(headers: Headers) -> bool:

@@ -17,6 +17,7 @@ from app.platform.live import Stopping, TooSlow
 from schema.http import errors_of, with_request_id
 from schema.request import LARGEST_BODY, Refusal, Scope, given_of, headers_of
 from schema.streams import Credentials, Stream, Streams
+from schema.strict_json import NotJSON, parsed
 
 SUBPROTOCOL = "graphql-transport-ws"
 INIT_SECONDS, CLOSE_SECONDS = 10.0, 1.0
@@ -93,7 +94,7 @@ class Socket:
                 await self._say({"type": "pong", **_payload(message)})
             case {"type": "pong"}:
                 _payload(message)
-            case {"type": "subscribe", "id": str(key), "payload": {"query": str()} as payload} if key:
+            case {"type": "subscribe", "id": str(key), "payload": dict() as payload} if key and _asks(payload):
                 await self._begin(key, payload)
             case {"type": "complete", "id": str(key)} if key:
                 if task := self._operations.pop(key, None):
@@ -209,12 +210,19 @@ def _read(text: str | None) -> Mapping[str, Any]:
     if text is None or len(text) > LARGEST_BODY:
         raise Closed(BAD_REQUEST, "Invalid message")
     try:
-        found = orjson.loads(text)
-    except (orjson.JSONDecodeError, RecursionError):
+        found = parsed(text)
+    except NotJSON:
         raise Closed(BAD_REQUEST, "Invalid message") from None
     if not isinstance(found, dict):
         raise Closed(BAD_REQUEST, "Invalid message")
     return found
+
+
+def _asks(payload: Mapping[str, Any]) -> bool:
+    # The text may be left out where the document is named by its hash.
+    return isinstance(payload.get("query"), str) or (
+        "query" not in payload and not {"documentId", "extensions"}.isdisjoint(payload)
+    )
 
 
 def _payload(message: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -56,25 +56,32 @@ class Streams:
         self.endpoint, self.live = endpoint, live
 
     async def begin(
-        self, given: Given, who: Credentials, request_id: str, dropped: Callable[[], None], *, only_reads: bool = False
+        self,
+        given: Given,
+        who: Credentials,
+        request_id: str,
+        dropped: Callable[[], None],
+        *,
+        only_reads: bool = False,
+        said: dict[str, Any] | None = None,
     ) -> Stream:
         """A subscription is in force when this returns; any other operation runs when it is asked for. Raises Refusal,
-        Invalid, Stopping; `dropped` is called when its reader is too slow, or the server stops."""
+        Invalid, Stopping; `dropped` is called when its reader is too slow, or the server stops; `said`: takes what is told beside."""
         endpoint = self.endpoint
         clock = endpoint.clock(who.headers)
         caller = await endpoint.caller(who.scope, who.headers)
-        found = endpoint.documents.known(given.text) or await endpoint.document(given.text)
+        found = await endpoint.document(given)
         operation = found.operation(given.operation_name)
         if not operation.subscribes:
             if only_reads and not operation.reads:
                 raise Refusal(405, "BAD_REQUEST", "By GET no mutation is done.", {"allow": "POST"})
-            asked = endpoint.asked(caller, clock)
+            asked = endpoint.asked(caller, clock, said=said)
             return Stream(_once(endpoint, found, operation, given, asked, request_id), lambda: None, False)
         variables = operation.coerced(given.variables or {})
         if not isinstance(variables, VariableValues):
             raise Invalid("BAD_USER_INPUT", variables)
         _refuse_scopes(operation, caller, variables)
-        asked = endpoint.asked(caller, clock)
+        asked = endpoint.asked(caller, clock, said=said)
         await charge(endpoint.limiter, asked, operation.price.of(variables.coerced))
         segments = refuse_arguments(operation, variables, caller, asked.now)
         subscriber = await self.live.subscribe(caller.org.id, _ids(operation, variables), dropped)

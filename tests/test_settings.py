@@ -1,5 +1,7 @@
 """What the environment says is understood, or refused in a sentence."""
 
+from pathlib import Path
+
 import pytest
 
 from app.platform.ids import PublicId, new_id
@@ -27,10 +29,12 @@ def test_everything_can_be_said() -> None:
         "GUANXI_COST_RESTORED": "7",
         "GUANXI_TEST_CLOCK": "1",
         "GUANXI_ORIGINS": "https://Crm.example.com, http://localhost:3000",
+        "GUANXI_DOCUMENTS": "documents",
+        "GUANXI_DOCUMENTS_MODE": "enforce",
     }
     origins = frozenset({"https://crm.example.com", "http://localhost:3000"})
     assert Settings.from_environment(said) == Settings(
-        "postgresql://db/guanxi", "::1", 9000, 4, ORG, 0, 7, True, origins
+        "postgresql://db/guanxi", "::1", 9000, 4, ORG, 0, 7, True, origins, Path("documents"), "enforce"
     )
 
 
@@ -44,6 +48,8 @@ def test_everything_can_be_said() -> None:
         {"GUANXI_COST_RESTORED": "0"},
         {"GUANXI_ORIGINS": "crm.example.com"},
         {"GUANXI_ORIGINS": "https://crm.example.com/"},
+        {"GUANXI_DOCUMENTS_MODE": "enforce"},
+        {"GUANXI_DOCUMENTS_MODE": "all", "GUANXI_DOCUMENTS": "documents"},
         {"GUANXI_OPEN_ORG": "org_1"},
         {"GUANXI_OPEN_ORG": ORG.hex},
         {"GUANXI_OPEN_ORG": PRINTED, "GUANXI_HOST": "0.0.0.0"},

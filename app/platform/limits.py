@@ -114,6 +114,11 @@ class Limiter:
         portion.mine -= cost
         return self._standing(portion)
 
+    def standing(self, caller: Caller) -> Standing:
+        """What is left, as far as it is known here without looking."""
+        portion = self._portions.get(caller.key_id or caller.org.id)
+        return self._standing(portion) if portion else Standing(self.limit, self.limit, self.restored)
+
     async def _fetch(self, caller: Caller, key: UUID, portion: _Portion, needed: int) -> None:
         # Others only take: there cannot be more than this by now.
         if portion.asked and self._left(portion) < needed:

@@ -126,6 +126,25 @@ async def test_a_bucket_is_one_for_all_processes_and_says_when_to_come_again(lim
     assert 1 <= int(refused.headers["retry-after"]) <= 40 // RESTORED + 1
     [error] = refused.json()["errors"]
     assert error["extensions"]["code"] == "THROTTLED"
+    told = refused.json()["extensions"]["cost"]
+    assert (told["requestedQueryCost"], told["actualQueryCost"]) == (40, 0)
+    assert 0 <= told["throttleStatus"]["currentlyAvailable"] < 40
+
+
+async def test_a_refusal_tells_the_cost_too_once_it_is_known(limited: Limited) -> None:
+    wide = "{ customers(first: 100) { nodes { touchpoints(first: 100) { nodes { id } } } } }"
+    late = '{ customers(asOf: "2999-01-01T00:00:00Z") { totalCount } viewer { scopes } }'
+    for query, code, requested, actual in (
+        (wide, "MAX_COST_EXCEEDED", 10_201, 0),
+        (late, "BAD_USER_INPUT", 2, 2),
+    ):
+        answer = (await limited.send(0, query)).json()
+        assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+        assert "data" not in answer
+        cost = answer["extensions"]["cost"]
+        assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (requested, actual)
+        assert cost["throttleStatus"]["maximumAvailable"] == LIMIT
+    assert "extensions" not in (await limited.send(0, "{ nothing }")).json()
 
 
 async def test_another_key_has_a_bucket_of_its_own(limited: Limited, shop: Shop) -> None:
