@@ -50,7 +50,7 @@ async def begun(reader: asyncio.StreamReader) -> Stream:
 async def test_a_question_is_one_event_and_the_end(server: Server, teller: Teller) -> None:
     async with raw(server, *asking_for_events(teller.key, VIEWER)) as reader:
         assert HEAD.fullmatch(await head_of(reader))
-        found = re.fullmatch(rb"event: next\ndata: ([^\n]+)\n\n(.+)", await rest_of(chunks(reader)), re.S)
+        found = re.fullmatch(rb"event: next\ndata: ([^\n]+)\n\n(.+)", await rest_of(chunks(reader)), re.DOTALL)
         assert found is not None
         body, end = found.groups()
         assert orjson.loads(body)["data"] == {"viewer": {"organization": {"name": "Shop"}}}
