@@ -13,10 +13,10 @@ GRAPHIQL  := app/graphiql/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-full lint schema lock bench bench-peers clean
+.PHONY: help install run test test-full test-clients lint schema lock bench bench-peers clean
 
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) $(GRAPHIQL) ## Make .venv with everything in it, and build GraphiQL
 
@@ -30,6 +30,9 @@ test: install lint ## Lint, then run the tests
 
 test-full: install ## Run the tests at full size
 	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n auto --dist loadfile
+
+test-clients: install ## Run GraphQL over HTTP's own audits, from npm
+	$(BIN)/python -m tests.clients.audit.run
 
 lint: $(INSTALLED) ## Check style, types and floors
 	$(BIN)/ruff check
