@@ -23,7 +23,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 INIT_SECONDS, CLOSE_SECONDS = 10.0, 1.0
 MOST_OPERATIONS = 100
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
-TIMED_OUT, TAKEN, TOO_MANY_INITS, RESTARTS = 4408, 4409, 4429, 1012
+TIMED_OUT, TAKEN, TOO_MANY_INITS, FAILED, RESTARTS = 4408, 4409, 4429, 1011, 1012
 
 
 class Closed(Exception):
@@ -52,39 +52,49 @@ class Socket:
             return
         named = SUBPROTOCOL in self._scope["subprotocols"]
         await self._send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if named else None})
+        listening: asyncio.Task[None] | None = None
         try:
             if not named:
                 raise Closed(NOT_ACCEPTABLE, "Subprotocol not acceptable")
-            await self._listen()
+            listening = asyncio.create_task(self._listen())
+            # It may be stuck in an answer to somebody who does not read.
+            either: list[asyncio.Future[Any]] = [listening, self._ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended.done():
+                raise self._ended.result()
+            listening.result()
         except Closed as closed:
             await self._close(closed)
         except OSError:
             pass  # gone
+        except Exception as failure:  # noqa: BLE001 - told without a word of it
+            errors_of(failure)
+            await self._close(Closed(FAILED, "Internal error"))
         finally:
-            tasks = list(self._operations.values())
+            tasks = [*self._operations.values(), *([listening] if listening else [])]
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
 
     async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + INIT_SECONDS
-        while True:
-            coming = asyncio.ensure_future(self._receive())
-            seconds = None if self._who else max(0.0, until - loop.time())
-            await asyncio.wait([coming, self._ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                coming.cancel()
-                raise (
-                    self._ended.result()
-                    if self._ended.done()
-                    else Closed(TIMED_OUT, "Connection initialisation timeout")
-                )
-            message = coming.result()
-            if message["type"] == "websocket.disconnect":
-                return
-            await self._take(_read(message.get("text")))
+        there = True
+        try:
+            async with asyncio.timeout(INIT_SECONDS):
+                while there and self._who is None:
+                    there = await self._hear()
+        except TimeoutError:
+            raise Closed(TIMED_OUT, "Connection initialisation timeout") from None
+        while there:
+            there = await self._hear()
+
+    async def _hear(self) -> bool:
+        """Whether the other end is still there."""
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            return False
+        await self._take(_read(message.get("text")))
+        return True
 
     async def _take(self, message: Mapping[str, Any]) -> None:
         match message:
@@ -126,7 +136,7 @@ class Socket:
         if self._who is None:
             raise Closed(UNAUTHORIZED, "Unauthorized")
         if key in self._operations:
-            raise Closed(TAKEN, f"Subscriber for {key[:64]} already exists")
+            raise Closed(TAKEN, "Subscriber already exists")
         request_id = f"{getrandbits(128):032x}"
         try:
             if len(self._operations) >= MOST_OPERATIONS:

@@ -81,11 +81,6 @@ async def test_a_hint_is_an_event(server: Server, teller: Teller) -> None:
         assert await next_of(stream) == b"event: next\ndata: " + body + b"\n\n"
 
 
-async def test_what_is_silent_breathes(server: Server, teller: Teller) -> None:
-    async with raw(server, *asking_for_events(teller.key, CHANGED)) as reader:
-        assert await next_of(await begun(reader), 15) == b":\n\n"
-
-
 REFUSED = [
     ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
     ("{", "GRAPHQL_PARSE_FAILED"),
@@ -179,7 +174,10 @@ async def test_a_stopping_server_cuts_it_off(house: House, teller: Teller) -> No
             assert await stopping < 8
 
 
-async def test_nothing_is_left_of_who_went(house: House) -> None:
+async def test_what_is_silent_breathes_and_nothing_is_left_of_who_went(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schema.streams.LOOK_SECONDS", 0.05)
     app = application(house.url)
     assert isinstance(app, Application)
     live = app.endpoint.events.args[0].live
@@ -203,6 +201,11 @@ async def test_nothing_is_left_of_who_went(house: House) -> None:
             "http.response.body",
         ]
         assert live.subscribers == 1
+        assert await asyncio.wait_for(gone.get(), 5) == {
+            "type": "http.response.body",
+            "body": b":\n\n",
+            "more_body": True,
+        }
         coming.put_nowait({"type": "http.disconnect"})
         await task
         await asyncio.sleep(0.1)

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, select, text
 
 from app.customers.lookup import lock
 from app.customers.tables import Customer
+from app.platform import outbox
 from app.platform.access import Org
 from app.platform.database import connect
 from app.platform.ids import key_of
@@ -144,6 +145,27 @@ async def test_each_hears_of_his_organisation_and_customers_alone(
         assert await heard(some, 1) == [(people[2], "tested.mine")]
         assert await heard(all_of_theirs, 1) == [(theirs, "tested.theirs")]
         assert await heard(none, 0) == []
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_the_database_alone_keeps_organisations_apart(
+    live: Live,
+    engine: Engine,
+    org: Org,
+    new_org: Callable[..., Org],
+    people: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the reader's own test taken away."""
+    open_to_all = outbox._NEW.replace("org_id = $1", "$1::uuid IS NOT NULL")
+    assert open_to_all != outbox._NEW
+    monkeypatch.setattr(outbox, "_NEW", open_to_all)
+    other = new_org()
+    async with listening(live, org) as mine, listening(live, other) as theirs:
+        say(engine, other, (people[1], "tested.theirs"))
+        say(engine, org, (people[0], "tested.mine"))
+        assert await heard(mine, 1) == [(people[0], "tested.mine")]
+        assert await heard(theirs, 1) == [(people[1], "tested.theirs")]
 
 
 async def test_what_another_process_commits_is_heard(

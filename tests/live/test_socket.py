@@ -305,7 +305,7 @@ async def test_nothing_is_left_of_who_went(house: House) -> None:
         line.say(type="complete", id="1")
         line.say(type="ping")
         await line.hear()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
         assert live.subscribers == 1
         line.come.put_nowait({"type": "websocket.disconnect", "code": 1006})
         await line.task
