@@ -101,7 +101,7 @@ def arguments(schema: GraphQLSchema, operation: OperationDefinitionNode, planner
     root: Any = schema.get_root_type(operation.operation)
     for selected in planner.below([operation], root):
         # What is counted is counted of each root field.
-        planner.values.leaves = planner.values.memberships = 0
+        planner.values.leaves = planner.values.memberships = planner.values.inherited = 0
         _visit(planner, root, selected)
 
 

@@ -18,7 +18,9 @@ _BUDGET = "In the reporting currency; null: none."
 _STARTS, _ENDS = "When it is planned to begin.", "When it is planned to end; not before it starts."
 _HOLDOUT = "Share of the audience that is kept untouched, 0 to 0.5, at most six decimals."
 _WINDOW = "Days after enrolment in which a kept purchase counts as converted, 1 to 3,650."
-_AUDIENCE = "Whom it is for: judged when it is launched. At least one test."
+_AUDIENCE = (
+    "Whom it is for: judged when it is launched. At least one test; the segments that it names must be there, then too."
+)
 _WHICH = "Which campaign."
 
 

@@ -45,11 +45,12 @@ class NeedsMore(Exception):
 
 @dataclass
 class Segments:
-    """The segments that filters name, and their tests as JSON; None as long as those were not read. `allowed`: whether
-    a filter may name any."""
+    """The segments that filters name, and their tests as JSON; None as long as those were not read. `strange`: whether
+    they name what can be no segment. `allowed`: whether a filter may name any."""
 
     tests: Mapping[UUID, str] | None = None
     named: set[UUID] = field(default_factory=set)
+    strange: bool = False
     allowed: bool = True
 
 
@@ -94,6 +95,8 @@ class Values:
     segments: Segments = field(default_factory=Segments)
     leaves: int = 0
     memberships: int = 0
+    # Of the tests of the segments that they name, each time that they do.
+    inherited: int = 0
 
     @property
     def now(self) -> datetime:
@@ -156,7 +159,8 @@ def _test_of(aim: Any, value: Any, path: str, values: Values, depth: int) -> Whe
         case Value():
             return _compare(aim, value, path, values)
         case Extra():
-            _leaf(values)
+            if value:
+                _leaf(values)
             made: Where = aim.test(value, path, values)
             return made
         case (source, target, "one"):

@@ -110,12 +110,12 @@ class Planner(Selections):
         known = self.memory.get(key) if self.memory is not None else None
         if known is not None:
             # A filter of another shape, or another null in a cursor, makes another statement.
-            leaves = self.values.leaves
+            counted = self.values.leaves, self.values.memberships, self.values.inherited
             found = known.forms.get(tuple([ask(self) for ask in known.asks]))
             if found is not None:
                 self.values.given.update(known.constants)
                 return found
-            self.values.leaves = leaves
+            self.values.leaves, self.values.memberships, self.values.inherited = counted
         made, form = Walk(), list[Any]()
         self._walk, self._form = made, form
         fields = q.Fields(walk())

@@ -15,10 +15,15 @@ from schema.stored import where_from_json
 
 # Each brings a whole filter with it.
 MOST_MEMBERSHIPS = 20
+# Their tests become tests of the question. SQLite takes no expression of a thousand, and PostgreSQL thinks about one for
+# longer than a question may take.
+MOST_INHERITED = 500
 SELF_CONTAINED = Segments({}, allowed=False)
 
 
-@strawberry.input(description="Who belongs to segments. All operators given must hold.")
+@strawberry.input(
+    description="Who belongs to segments, at most 20 with 500 tests together. All operators given must hold."
+)
 class SegmentFilter:
     in_: list[strawberry.ID] | None = strawberry.field(
         name="in", default=UNSET, description="To at least one of these; nobody belongs to one that is not there."
@@ -54,6 +59,7 @@ def _members(of: type, listed: list[str], path: str, values: Values) -> list[Whe
         raise BadInput(f"A question names at most {MOST_MEMBERSHIPS} segments.")
     segments = values.segments
     segments.named |= set(keys)
+    segments.strange |= any(each is None or each.prefix != "seg" for each in public)
     if segments.tests is None:
         raise NeedsMore
     tests = segments.tests
@@ -61,9 +67,13 @@ def _members(of: type, listed: list[str], path: str, values: Values) -> list[Whe
 
 
 def _test(of: type, text: str, path: str, values: Values) -> Where:
-    # Bounded when it was saved: its tests are not counted with those of the filter that names it.
+    # Bounded when it was saved: its tests are not counted with those of the filter that names it, but with each other.
     own = Values(values.given, SELF_CONTAINED)
-    return where_of(of, where_from_json(text), path, own)
+    where = where_of(of, where_from_json(text), path, own)
+    values.inherited += own.leaves
+    if values.inherited > MOST_INHERITED:
+        raise BadInput(f"The segments that a question names have at most {MOST_INHERITED} tests together.")
+    return where
 
 
 def stored_test(
@@ -71,10 +81,14 @@ def stored_test(
 ) -> Where:
     """The test of a stored filter, of an audience for instance; `read` gives the tests of the segments that it names.
 
-    Raises BadInput for one that cannot be asked.
+    Raises BadInput for one that cannot be asked, and for one that names a segment that is not there: whoever was to be
+    left out by it would be found without a word.
     """
     where = where_from_json(text)
     asked = Segments({})
     where_of(of, where, path, Values(Parameters(values.given.org, values.now), asked))
-    values.segments = Segments(read(asked.named) if asked.named else {})
+    tests = read(asked.named) if asked.named else {}
+    if asked.strange or asked.named - tests.keys():
+        raise BadInput("This names a segment that is not there.")
+    values.segments = Segments(tests)
     return where_of(of, where, path, values)

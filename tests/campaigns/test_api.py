@@ -116,6 +116,17 @@ def test_refusals_are_typed_and_point_into_the_input(shop: Shop) -> None:
     assert problems == [{"code": "STALE_VERSION", "current": {"version": 1}}]
 
 
+@pytest.mark.parametrize("audience", [{}, {"AND": [{}]}, {"NOT": {}}, {"city": {}}, {"segment": {}}])
+def test_an_audience_that_asks_nothing_is_refused(shop: Shop, audience: Any) -> None:
+    told = done(
+        shop,
+        "campaignCreate",
+        {"name": "x", "objective": "CARE", "channel": "SMS", "audience": audience},
+        "campaign { id }",
+    )
+    assert [each["code"] for each in told["userErrors"]] == ["INVALID"]
+
+
 def test_an_audience_of_unknown_fields_does_not_pass_the_door(shop: Shop) -> None:
     told = shop.post(
         'mutation { campaignCreate(input: {name: "x", objective: CARE, channel: SMS, audience: {shoeSize: {eq: 43}}})'

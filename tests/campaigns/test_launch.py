@@ -19,8 +19,9 @@ from app.outreach.tables import Campaign, CampaignArm, CampaignMember
 from app.platform.days import local_day
 from app.platform.draws import Drawn, drawn
 from app.platform.ids import key_of, new_id
-from app.platform.refusals import Refused
+from app.platform.refusals import Problems, Refused
 from app.scores.actions import publish_policy
+from app.segments import actions as segments
 from app.touchpoints.tables import Touchpoint
 from tests.campaigns.acting import arms_of, granted, launched, planned
 from tests.conftest import NOW
@@ -262,6 +263,19 @@ def test_nobody_to_address_is_refused_and_leaves_nothing(shop: Shop) -> None:
         assert read(work, silent).status == "DRAFT"
         mine = CampaignMember.org_id == work.org.id
         assert work.session.scalar(select(func.count()).select_from(CampaignMember).where(mine)) == 0
+
+
+def test_whom_a_deleted_segment_left_out_is_not_addressed(shop: Shop) -> None:
+    with shop.working(NOW) as work:
+        people(work, 3)
+        tired: Any = {"name": "Asked us to stop", "where": '{"kind":{"eq":"PERSON"}}'}
+        segment = segments.create_segment(work, tired, Problems())["segment"]
+        campaign = planned(work, audience=f'{{"suppressed":{{"eq":false}},"segment":{{"notIn":["{segment}"]}}}}')
+        segments.delete_segment(work, {"id": segment})
+    with shop.working(NOW) as work:
+        assert refusal(work, campaign) == ("INVALID", "This names a segment that is not there.")
+        assert arms_of(work, campaign) == {}
+        assert read(work, campaign).status == "DRAFT"
 
 
 def test_who_comes_later_is_no_member(shop: Shop) -> None:

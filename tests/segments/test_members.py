@@ -227,6 +227,16 @@ async def test_what_cannot_be_asked_is_refused_whole(client: Client, where: Any,
     assert "data" not in answer
 
 
+async def test_the_tests_of_segments_are_bounded_together(client: Client) -> None:
+    fifty = {"OR": [{"city": {"eq": str(n)}} for n in range(50)]}
+    keys = [await save(client, fifty, f"Fifty {n}") for n in range(11)]
+    ask = "query($in: [ID!]) { customers(where: {segment: {in: $in}}) { totalCount } }"
+    assert await client.ask(ask, **{"in": keys[:10]}) == {"customers": {"totalCount": 0}}
+    [error] = (await client.post(ask, {"in": keys}))["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "at most 500 tests together" in error["message"]
+
+
 async def test_each_root_field_may_be_as_large_as_any(client: Client) -> None:
     # Beside a segment an operation is walked whole before it runs: what is counted is counted of each field.
     key = await save(client, {"AND": [{"suppressed": {"eq": False}}] * 50}, "Fifty")
