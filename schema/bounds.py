@@ -34,8 +34,9 @@ from schema.scenario import columns
 from schema.selection import Selected
 from schema.stored import is_where
 
-DEEPEST, MOST_FIELDS, MOST_REPEATED = 12, 5_000, 50
+DEEPEST, MOST_FIELDS, MOST_REPEATED, MOST_ALIASES = 12, 5_000, 50, 50
 _SATURATED = 10**9
+_Measure = tuple[int, int, int]
 
 
 class TooMuch(Exception):
@@ -47,37 +48,44 @@ class TooMuch(Exception):
 
 
 def shape(document: DocumentNode) -> None:
-    """Raises TooMuch for an operation that nests too deeply or selects too much once its fragments are spread out."""
+    """Raises TooMuch for an operation that nests too deeply, or selects or renames too much once its fragments are spread out."""
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
-    known: dict[str, tuple[int, int]] = {}
+    known: dict[str, _Measure] = {}
     for each in document.definitions:
         if isinstance(each, OperationDefinitionNode):
-            depth, fields = _measured(each.selection_set, fragments, known, ())
+            depth, fields, aliases = _measured(each.selection_set, fragments, known, ())
             if depth > DEEPEST:
                 raise TooMuch("MAX_DEPTH_EXCEEDED", f"A document nests at most {DEEPEST} fields deep.")
             if fields > MOST_FIELDS:
                 raise TooMuch(
                     "MAX_COST_EXCEEDED", f"A document selects at most {MOST_FIELDS:,} fields, fragments spread out."
                 )
+            if aliases > MOST_ALIASES:
+                raise TooMuch(
+                    "MAX_COST_EXCEEDED",
+                    f"A document has at most {MOST_ALIASES} aliases of objects and lists, fragments spread out.",
+                )
 
 
 def _measured(
     selections: SelectionSetNode | None,
     fragments: Mapping[str, FragmentDefinitionNode],
-    known: dict[str, tuple[int, int]],
+    known: dict[str, _Measure],
     inside: tuple[str, ...],
-) -> tuple[int, int]:
-    """Depth and number of fields below, saturating; each fragment is measured once."""
+) -> _Measure:
+    """Depth, number of fields and of aliases below, saturating; each fragment is measured once."""
     if selections is None:
-        return 0, 0
-    deepest, total, names = 0, 0, Counter[str]()
+        return 0, 0, 0
+    deepest, total, renamed, names = 0, 0, 0, Counter[str]()
     for node in selections.selections:
         if isinstance(node, FieldNode):
             if node.name.value.startswith("__"):
                 continue
             names[node.alias.value if node.alias else node.name.value] += 1
-            depth, fields = _measured(node.selection_set, fragments, known, inside)
+            depth, fields, aliases = _measured(node.selection_set, fragments, known, inside)
             depth, fields = depth + 1, fields + 1
+            # By another name the same work is done again; a column that is shown twice is none.
+            aliases += node.alias is not None and node.selection_set is not None
         elif isinstance(node, FragmentSpreadNode):
             name = node.name.value
             # A cycle or an unknown one is validation's to refuse, and is never kept: what stands inside it is not whole.
@@ -85,15 +93,16 @@ def _measured(
                 continue
             if name not in known:
                 known[name] = _measured(fragments[name].selection_set, fragments, known, (*inside, name))
-            depth, fields = known[name]
+            depth, fields, aliases = known[name]
         else:
             inline: Any = node
-            depth, fields = _measured(inline.selection_set, fragments, known, inside)
+            depth, fields, aliases = _measured(inline.selection_set, fragments, known, inside)
         deepest, total = max(deepest, depth), min(total + fields, _SATURATED)
+        renamed = min(renamed + aliases, _SATURATED)
     # Whether fields of one name may be merged is asked of every pair of them.
     if names and max(names.values()) > MOST_REPEATED:
         raise TooMuch("MAX_COST_EXCEEDED", f"A field is selected at most {MOST_REPEATED} times under one name.")
-    return deepest, total
+    return deepest, total, renamed
 
 
 def arguments(schema: GraphQLSchema, operation: OperationDefinitionNode, planner: Planner) -> None:

@@ -84,7 +84,9 @@ class Maker:
         chosen = [f"{of.name}_{name}: {name}" for name in self.dice.sample(leaves, min(len(leaves), 4))]
         for name in self.dice.sample(others, min(len(others), 2)) if depth > 0 else ():
             below = self.selection(sound[name].type, depth - 1)
-            chosen.append(f"{of.name}_{name}: {name}{self._literals(sound[name])}{below}")
+            # Objects have few aliases in a document.
+            alias = f"{of.name}_{name}: " if before != " " else ""
+            chosen.append(f"{alias}{name}{self._literals(sound[name])}{below}")
         return f"{before}{{ {' '.join(['__typename', *chosen])} }}"
 
     def _literals(self, field: Any) -> str:
