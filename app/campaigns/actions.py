@@ -77,9 +77,9 @@ def launch_campaign(work: Work, given: rules.CampaignLaunch, *, reads: Reads) ->
     assert audience
     launched = enrol(work, campaign, audience, local_day(work.now, work.org.zone))
     if not launched.arms[CampaignArm.TREATMENT]:
-        left_out = ", ".join(
-            f"{count} {reason.value.lower().replace('_', ' ')}" for reason, count in launched.excluded.items() if count
-        )
+        counts = {reason.value.lower().replace("_", " "): count for reason, count in launched.excluded.items()}
+        counts["held out"] = launched.arms[CampaignArm.HOLDOUT]
+        left_out = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
         of_those = f" of {launched.matched} found ({left_out})" if left_out else ""
         problems.add(Code.WRONG_STATE, f"There is nobody{of_those} whom this campaign could address.", "id")
         problems.stop()

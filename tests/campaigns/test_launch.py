@@ -265,6 +265,20 @@ def test_nobody_to_address_is_refused_and_leaves_nothing(shop: Shop) -> None:
         assert work.session.scalar(select(func.count()).select_from(CampaignMember).where(mine)) == 0
 
 
+def test_who_is_held_out_whole_is_told_so(shop: Shop) -> None:
+    with shop.working(NOW) as work:
+        people(work, 1)
+    said = set()
+    # By the lot of each campaign: that all of so many address somebody happens once in a million million times.
+    for _ in range(40):
+        try:
+            with shop.working(NOW) as work:
+                launched(work, holdout_share=0.5)
+        except Refused as refused:
+            said |= {problem.message for problem in refused.problems}
+    assert said == {"There is nobody of 1 found (1 held out) whom this campaign could address."}
+
+
 def test_whom_a_deleted_segment_left_out_is_not_addressed(shop: Shop) -> None:
     with shop.working(NOW) as work:
         people(work, 3)
