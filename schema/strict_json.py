@@ -13,6 +13,7 @@ DEEPEST = 100
 # Strings are of no interest once the text is known to be JSON: what is left is its skeleton.
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _HUGE = re.compile(rb"(?<![.0-9])[0-9]{20,}(?![.0-9eE])")
+_LARGE = 2.0**63
 
 
 class NotJSON(Exception):
@@ -25,27 +26,39 @@ def parsed(text: bytes | bytearray | str) -> Any:
         found = orjson.loads(text)
     except (orjson.JSONDecodeError, RecursionError):
         raise NotJSON("This is not JSON in UTF-8.") from None
-    skeleton = _STRINGS.sub(b"", text.encode() if isinstance(text, str) else text)
-    if _members(found) != skeleton.count(b":"):
-        raise NotJSON("An object of this JSON has two members of one name.")
-    if _HUGE.search(skeleton):
-        raise NotJSON("A whole number in JSON has at most 19 digits: give a longer one as a string.")
+    source = text.encode() if isinstance(text, str) else text
+    members, said, large = _counted(found)
+    # Each member has a colon, and what is left are those that strings say: then nothing was lost, and nearly always one
+    # need not look closer. A colon may be said as \u003a too.
+    if large or source.count(b":") != members + said or b"\\u003" in source:
+        skeleton = _STRINGS.sub(b"", source)
+        if skeleton.count(b":") != members:
+            raise NotJSON("An object of this JSON has two members of one name.")
+        if large and _HUGE.search(skeleton):
+            raise NotJSON("A whole number in JSON has at most 19 digits: give a longer one as a string.")
     return found
 
 
-def _members(value: Any) -> int:
-    """How many there are, of all objects in it; raises NotJSON where it nests too deeply."""
-    count, level, depth = 0, [value], 0
+def _counted(value: Any) -> tuple[int, int, bool]:
+    """Members of objects, colons in strings, and whether there is a number so large that it may have been a whole one;
+    raises NotJSON where it nests too deeply."""
+    members, said, large, level, depth = 0, 0, False, [value], 0
     while level:
         depth += 1
+        if depth > DEEPEST + 1:
+            raise NotJSON(f"JSON nests at most {DEEPEST} levels deep.")
         below: list[Any] = []
         for each in level:
-            if isinstance(each, dict):
-                count += len(each)
-                below += each.values()
-            elif isinstance(each, list):
+            kind = type(each)
+            if kind is str:
+                said += each.count(":")
+            elif kind is dict:
+                members += len(each)
                 below += each
-        level = [each for each in below if isinstance(each, dict | list)]
-        if level and depth >= DEEPEST:
-            raise NotJSON(f"JSON nests at most {DEEPEST} levels deep.")
-    return count
+                below += each.values()
+            elif kind is list:
+                below += each
+            elif kind is float or kind is int:
+                large |= not -_LARGE < each < _LARGE
+        level = below
+    return members, said, large

@@ -54,6 +54,11 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "half a surrogate pair": (b'{"query": "{ viewer { scopes } }", "variables": {"a": "\\ud800"}}', 400),
     "two queries": (b'{"query": "{ viewer { scopes } }", "query": "{ customers { totalCount } }"}', 400),
     "two queries, one of them in disguise": (b'{"query": "{ a }", "\\u0071uery": "{ viewer { scopes } }"}', 400),
+    "two queries, and a colon that hides one": (
+        b'{"query": "{ a }", "query": "{ viewer { scopes } }", "variables": {"a": "\\u003a"}}',
+        400,
+    ),
+    "two queries, and a colon in the lost one": (b'{"query": "{ a(b: 1) }", "query": "{ viewer { scopes } }"}', 400),
     "two variables of a name": (b'{"query": "{ viewer { scopes } }", "variables": {"a": [{"b": 1, "b": 1}]}}', 400),
     "a number of 5,000 digits": (
         b'{"query": "{ viewer { scopes } }", "variables": {"a": ' + b"9" * 5_000 + b"}}",
