@@ -49,7 +49,7 @@ lock: $(LOCKED) ## Renew requirements.lock after a change of dependencies in pyp
 	$(VENV)/uv/bin/python -m pip install --quiet uv==$(UV)
 	$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--group test --group bench --group build pyproject.toml --output-file requirements.lock
+		--group test --group bench --group build --extra otel pyproject.toml --output-file requirements.lock
 
 # SIZES=10k,100k,1M; BENCH="--rounds 5 --questions Q1,Q2"; python -m bench --help tells more.
 SIZES ?= 10k,100k

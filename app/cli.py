@@ -60,33 +60,21 @@ def migrate() -> None:
 @click.option("--org", "org_id", envvar="GUANXI_OPEN_ORG", help="The organisation to serve without keys.")
 def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None) -> None:
     """Serve the API: to this machine alone unless told otherwise, and without keys only there."""
-    import uvicorn
-
     from app.platform.database import check_serving
+    from app.serving.start import missing, run
     from schema.request import LARGEST_BODY
 
+    settings = Settings.from_environment()
     with database() as engine:
         org = _served_without_keys(engine, host, keyless, org_id)
-        check_serving(Settings.from_environment().database_url)
+        check_serving(settings.database_url)
+        for each in missing(engine, keyless=org is not None):
+            click.echo(each, err=True)
     _check_free(host, port)
     os.environ.update(GUANXI_HOST=host, GUANXI_PORT=str(port), GUANXI_OPEN_ORG=id_of(org) if org else "")
     whom = f"without keys, as {org.name}" if org else "to those who hold a key"
     click.echo(f"Serving http://{f'[{host}]' if ':' in host else host}:{port}/graphql {whom}.")
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        http="httptools",
-        server_header=False,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,  # whoever asks is known by the key, not by the address
-        timeout_graceful_shutdown=10,
-        ws_max_size=LARGEST_BODY,
-        ws_per_message_deflate=False,  # a few bytes could unfold to any size
-    )
+    run("app.main:create_app", host, port, workers, settings, LARGEST_BODY)
 
 
 @main.command()

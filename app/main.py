@@ -3,12 +3,12 @@
 import asyncio
 import gc
 import logging
+import os
 import re
-import signal
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from app.loyalty.posting import poster
@@ -29,16 +29,25 @@ from app.platform.access import Caller, caller_of, organization
 from app.platform.database import connect
 from app.platform.limits import Limiter
 from app.platform.live import Live
+from app.platform.records import count_statements
 from app.platform.refusals import OperatorError, Unauthenticated
 from app.platform.rounds import Rounds
 from app.platform.work import operator
+from app.platform.writer import writer_of
 from app.query.fetch import Reader
 from app.scores.standings import settler
+from app.serving.journal import Journal
+from app.serving.lines import Lines, mode_of
+from app.serving.metrics import Metrics
+from app.serving.pages import routes
+from app.serving.ready import Ready
+from app.serving.stop import leaving, told_to_stop
+from app.serving.traces import traces
 from app.settings import Settings
-from schema import events
+from schema import events, lane
 from schema.http import Endpoint, Send
 from schema.request import Headers, Receive, Scope
-from schema.schema import world
+from schema.schema import schema, world
 from schema.socket import sockets
 from schema.stored_documents import StoredDocuments, trusted_documents
 from schema.streams import Streams
@@ -67,12 +76,13 @@ def create_app(settings: Settings | None = None) -> "Application":
     streams = Streams(endpoint, live)
     endpoint.events = partial(events.answer, streams)
 
-    async def ready(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    routes: list[Any] = [Route("/healthz", ready)]
+    count_statements(engine)
+    ready = Ready(settings.database_url)
+    metrics = _metrics(engine, reader, endpoint, live)
+    journal = Journal(endpoint.records, Lines(mode_of(settings.log)), metrics, traces(os.environ))
+    pages: list[Any] = [*routes(ready, journal, endpoint.who, schema.as_str)]
     if (GRAPHIQL / "assets").is_dir():
-        routes.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
+        pages.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -86,44 +96,55 @@ def create_app(settings: Settings | None = None) -> "Application":
             ("posting", poster(engine, _now, POSTED_AT_ONCE)),
         )
         tasks = [asyncio.create_task(_go_round(name, each)) for name, each in rounds]
+        tasks.append(asyncio.create_task(journal.go()))
         live.start()
-        with _told_to_stop(live.stop):
+        with told_to_stop(stop, settings.notice_seconds):
             yield
+        stop()
         await live.close()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
         engine.dispose()
         await reader.close()
+        await ready.close()
+        journal.close()
 
-    return Application(endpoint, sockets(streams, settings.origins), routes=routes, lifespan=lifespan)
+    def stop() -> None:
+        ready.stopping = True
+        live.stop()
+
+    return Application(endpoint, sockets(streams, settings.origins), ready, routes=pages, lifespan=lifespan)
 
 
-@contextmanager
-def _told_to_stop(stop: Callable[[], None]) -> Iterator[None]:
-    """Have it called when the server is told to stop: it waits for what is open, and only then ends the lifespan."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop, before = asyncio.get_running_loop(), dict[int, Any]()
+def _metrics(engine: Engine, reader: Reader, endpoint: Endpoint, live: Live) -> Metrics:
+    def totals() -> dict[tuple[str, str], int]:
+        documents = endpoint.documents
+        return {
+            ("document", "hit"): documents.hits,
+            ("document", "miss"): documents.misses,
+            ("plan", "hit"): lane.looked_up["hit"],
+            ("plan", "miss"): lane.looked_up["miss"],
+            ("statement", "hit"): world.hits,
+            ("statement", "miss"): world.misses,
+        }
 
-    def told(number: int, frame: Any) -> None:
-        loop.call_soon_threadsafe(stop)
-        handler = before[number]
-        if callable(handler):
-            handler(number, frame)
+    def gauges() -> dict[tuple[str, str], float]:
+        pool: Any = engine.pool
+        questions = {("questions", state): float(number) for state, number in reader.in_use().items()}
+        work = {("transactions", "busy"): float(pool.checkedout()), ("transactions", "idle"): float(pool.checkedin())}
+        return {**questions, **work, ("subscriptions", "open"): float(live.subscribers)}
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.getsignal(number)
-        # Where nobody stops gracefully there is nothing to add.
-        if callable(before[number]):
-            signal.signal(number, told)
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            if signal.getsignal(each) is told:
-                signal.signal(each, handler)
+    def groups() -> Counter[int]:
+        writer = writer_of(engine)
+        taken, writer.groups = writer.groups, Counter()
+        return taken
+
+    def lag() -> float:
+        taken, live.lag = live.lag, 0.0
+        return taken
+
+    return Metrics(totals, gauges, groups, lag)
 
 
 def _now() -> datetime:
@@ -145,11 +166,13 @@ async def _go_round(name: str, rounds: Rounds) -> None:
 class Application(Starlette):
     """The API stands in front of the other pages: it needs no routing."""
 
-    def __init__(self, endpoint: Endpoint, sockets: Any, **details: Any) -> None:
+    def __init__(self, endpoint: Endpoint, sockets: Any, ready: Ready, **details: Any) -> None:
         super().__init__(**details)
-        self.endpoint, self.sockets = endpoint, sockets
+        self.endpoint, self.sockets, self.ready = endpoint, sockets, ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.ready.stopping and scope["type"] == "http":
+            send = leaving(send)
         if scope["type"] == "lifespan" or scope["path"] != "/graphql":
             await super().__call__(scope, receive, send)
         elif scope["type"] == "websocket":

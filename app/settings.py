@@ -11,21 +11,24 @@ from uuid import UUID
 from app.platform.ids import key_of
 from app.platform.refusals import OperatorError
 
-MOST_CONNECTIONS, MOST_COST = 1_000, 10**9
 DOCUMENT_MODES = ("off", "log", "enforce")
+MOST_CONNECTIONS, MOST_COST, MOST_SECONDS = 1_000, 10**9, 3_600
 _ORIGIN = re.compile(r"https?://[^\s/]+")
 
 
 @dataclass(frozen=True)
 class Settings:
     """GUANXI_DATABASE_URL, GUANXI_HOST, GUANXI_PORT, GUANXI_CONNECTIONS, GUANXI_OPEN_ORG, GUANXI_COST_LIMIT,
-    GUANXI_COST_RESTORED, GUANXI_TEST_CLOCK, GUANXI_ORIGINS, GUANXI_DOCUMENTS, GUANXI_DOCUMENTS_MODE.
+    GUANXI_COST_RESTORED, GUANXI_TEST_CLOCK, GUANXI_ORIGINS, GUANXI_DOCUMENTS, GUANXI_DOCUMENTS_MODE, GUANXI_LOG,
+    GUANXI_NOTICE_SECONDS, GUANXI_DRAIN_SECONDS.
 
     `open_org`: the organisation that a server bound to loopback serves without a key; None demands a key.
     `connections`: over how many each process reads from PostgreSQL. `cost_limit`: points of cost in a key's bucket, of
     which `cost_restored` come back each second; 0: without a limit. `test_clock`: requests may set their own clock.
     `origins`: pages of which other hosts may open a WebSocket. `documents`: the folder or file of trusted documents;
     `documents_mode`: whether others are answered (`off`), told of in the log (`log`), or refused (`enforce`).
+    `log`: json, text or off; empty: what suits. A server that is told to stop says so for `notice_seconds`, and then
+    waits `drain_seconds` for what is under way.
     """
 
     database_url: str = "sqlite:///./guanxi.db"
@@ -39,6 +42,9 @@ class Settings:
     origins: frozenset[str] = frozenset()
     documents: Path | None = None
     documents_mode: str = "off"
+    log: str = ""
+    notice_seconds: int = 1
+    drain_seconds: int = 10
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -63,6 +69,14 @@ class Settings:
             raise OperatorError(
                 "GUANXI_DOCUMENTS_MODE is off, log or enforce; for the last two GUANXI_DOCUMENTS says where they are."
             )
+        waits = (
+            said("NOTICE_SECONDS", str(cls.notice_seconds)),
+            said("DRAIN_SECONDS", str(cls.drain_seconds)),
+        )
+        if not all(text.isdecimal() and int(text) <= MOST_SECONDS for text in waits):
+            raise OperatorError(f"GUANXI_NOTICE_SECONDS and GUANXI_DRAIN_SECONDS are numbers from 0 to {MOST_SECONDS}.")
+        if said("LOG", "json") not in ("json", "text", "off"):
+            raise OperatorError("GUANXI_LOG is json, text or off.")
         open_org = said("OPEN_ORG", "")
         settings = cls(
             database_url=said("DATABASE_URL", cls.database_url),
@@ -76,6 +90,9 @@ class Settings:
             cost_restored=int(costs[1]),
             documents=Path(documents) if documents else None,
             documents_mode=mode,
+            log=said("LOG", ""),
+            notice_seconds=int(waits[0]),
+            drain_seconds=int(waits[1]),
         )
         if not all(_ORIGIN.fullmatch(each) for each in settings.origins):
             raise OperatorError("GUANXI_ORIGINS are pages' origins, like https://crm.example.com, with commas between.")

@@ -8,6 +8,7 @@ import strawberry
 
 from app.platform.database import instant_text
 from app.platform.limits import Limiter, Standing, Throttled
+from app.platform.records import noted
 from schema.context import Asked, asked
 from schema.cost import MOST
 from schema.request import Refusal
@@ -21,6 +22,7 @@ async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
             request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
         message = f"This may return {price:,} objects; at most {MOST:,}. Ask for smaller pages."
         raise Refusal(400, "MAX_COST_EXCEEDED", message)
+    noted().cost += price
     if limiter is None:
         return
     try:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from graphql import (
@@ -27,7 +28,7 @@ from schema.request import Refusal
 from schema.scalars import SAFE
 from schema.schema import coverage, graphql_schema
 
-MOST_TOKENS = 2_000
+MOST_TOKENS, LONGEST_NAME = 2_000, 100
 # Few sets of scopes are ever given.
 MOST_VERDICTS = 64
 # Kinds of variables whose values are what they were sent as.
@@ -61,6 +62,11 @@ class Operation:
     @cached_property
     def reads(self) -> bool:
         return self.node.operation is OperationType.QUERY
+
+    @cached_property
+    def told(self) -> tuple[str, str]:
+        """Its kind and its name, as they may be logged."""
+        return self.node.operation.value, self.node.name.value[:LONGEST_NAME] if self.node.name else ""
 
     def verdict(self, may: frozenset[str]) -> access.Verdict:
         """Whether a caller of these scopes may name what it names."""
@@ -108,10 +114,11 @@ class Operation:
 
 
 class Document:
-    """A document that may be run."""
+    """A document that may be run. `hash`: SHA-256 of its text."""
 
-    def __init__(self, node: DocumentNode) -> None:
+    def __init__(self, node: DocumentNode, text: str) -> None:
         self.node = node
+        self.hash = sha256(text.encode(errors="surrogatepass")).hexdigest()
         fragments = {each.name.value: each for each in node.definitions if isinstance(each, FragmentDefinitionNode)}
         self._operations = [
             Operation(each, fragments) for each in node.definitions if isinstance(each, OperationDefinitionNode)
@@ -173,4 +180,4 @@ def document(text: str) -> Document:
     errors = validate(graphql_schema, made, max_errors=MOST_ERRORS)
     if errors:
         raise Invalid("GRAPHQL_VALIDATION_FAILED", errors)
-    return Document(made)
+    return Document(made, text)

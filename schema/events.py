@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from app.platform.live import Stopping, TooSlow
+from app.platform.records import noted
 from schema.documents import Invalid
 from schema.http import told_of, with_request_id
 from schema.request import EVENT_STREAM, PLAIN_JSON, Headers, Refusal, Scope, read
@@ -22,6 +23,15 @@ COMPLETE = b"event: complete\ndata:\n\n"
 
 async def answer(streams: Streams, scope: Scope, headers: Headers, receive: Any, send: Any, request_id: str) -> None:
     """Answer one request."""
+    records = streams.endpoint.records
+    record = records.begin(request_id, "sse", headers.get(b"traceparent", b""))
+    try:
+        await _answer(streams, scope, headers, receive, send, request_id)
+    finally:
+        records.end(record)
+
+
+async def _answer(streams: Streams, scope: Scope, headers: Headers, receive: Any, send: Any, request_id: str) -> None:
     dropped, said = asyncio.Event(), dict[str, Any]()
     try:
         given = await read(scope, headers, receive)
@@ -106,6 +116,7 @@ async def _start(send: Any, request_id: str, status: int = 200, said: dict[str, 
         "x-request-id": request_id,
         **(said or {}),
     }
+    noted().status = status
     listed = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": listed})
 

@@ -18,9 +18,11 @@ from anyio.to_thread import run_sync
 from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues
 from sqlalchemy import Engine
+from starlette.requests import Request
 
 from app.platform.access import Caller
 from app.platform.limits import Limiter
+from app.platform.records import Records, noted
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import access, bounds, lane, written
@@ -83,6 +85,7 @@ class Endpoint:
         self.limiter = limiter
         self.documents, self.stored = Documents(), stored or StoredDocuments()
         self.served: Counter[str] = Counter()
+        self.records = Records()
         # Who answers those that accept server-sent events first.
         self.events: Any = None
 
@@ -92,6 +95,7 @@ class Endpoint:
         if self.events is not None and wants_stream(headers):
             await self.events(scope, headers, receive, send, request_id)
             return
+        record = self.records.begin(request_id, "http", headers.get(b"traceparent", b""))
         as_graphql = wants_graphql(headers)
         status, lane_name, body, more = await self._answered(scope, headers, receive, as_graphql)
         if isinstance(body, dict) or body.startswith(b'{"errors"'):
@@ -106,6 +110,8 @@ class Endpoint:
             said += [(name.encode(), value.encode()) for name, value in more.items()]
         await send({"type": "http.response.start", "status": status, "headers": said})
         await send({"type": "http.response.body", "body": body})
+        record.status, record.lane = status, lane_name
+        self.records.end(record)
 
     async def _answered(
         self, scope: Scope, headers: Headers, receive: Receive, as_graphql: bool
@@ -130,8 +136,11 @@ class Endpoint:
         given = await read(scope, headers, receive)
         clock = self.clock(headers)
         caller = await self.caller(scope, headers)
+        record = noted()
+        record.caller = caller
         found = await self.document(given)
         operation = found.operation(given.operation_name)
+        record.document, record.asked = found.hash, operation.told
         if not operation.reads and scope["method"] == "GET":
             raise Refusal(405, "BAD_REQUEST", "By GET only queries are answered.", {"allow": "POST"})
         key = headers.get(b"idempotency-key")
@@ -188,6 +197,10 @@ class Endpoint:
                 await asked.read_segments(refuse_arguments(operation, variables, caller, now))
         return "core", await completed(found, given, asked)
 
+    async def who(self, request: Request) -> Caller:
+        """Of a page beside this one; raises Unauthenticated."""
+        return await self._callers(request.scope, headers_of(request.scope))
+
     async def caller(self, scope: Scope, headers: Headers) -> Caller:
         """Raises Refusal."""
         try:
@@ -218,10 +231,15 @@ def request_id_of(headers: Headers) -> str:
 
 
 def with_request_id(body: Body, request_id: str) -> bytes:
-    """The answer as bytes; each of its errors carries the request's id."""
+    """The answer as bytes; each of its errors carries the request's id, and its code is noted."""
     whole: dict[str, Any] = body if isinstance(body, dict) else orjson.loads(body)
+    codes = set()
     for error in whole.get("errors", ()):
-        error.setdefault("extensions", {})["requestId"] = request_id
+        extensions = error.setdefault("extensions", {})
+        extensions["requestId"] = request_id
+        codes.add(extensions.get("code", "UNKNOWN"))
+    if codes:
+        noted().codes = sorted(codes)
     return orjson.dumps(whole)
 
 
@@ -229,6 +247,11 @@ def told_of(failure: Exception, said: dict[str, Any]) -> dict[str, Any]:
     """The body of an answer to a request that came to nothing; `said` stands beside its errors."""
     body: dict[str, Any] = {"errors": errors_of(failure)}
     return body | {"extensions": said} if said else body
+
+
+def status_of(failure: Exception) -> int:
+    """What HTTP says of a request that came to nothing."""
+    return failure.status if isinstance(failure, Refusal) else 400 if isinstance(failure, Invalid) else 500
 
 
 def errors_of(failure: Exception) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from app.platform.live import Stopping, TooSlow
-from schema.http import errors_of, with_request_id
+from app.platform.records import Record, noted
+from schema.http import errors_of, status_of, with_request_id
 from schema.request import LARGEST_BODY, Refusal, Scope, given_of, headers_of
 from schema.streams import Credentials, Stream, Streams
 from schema.strict_json import NotJSON, parsed
@@ -138,17 +139,19 @@ class Socket:
         if key in self._operations:
             raise Closed(TAKEN, "Subscriber already exists")
         request_id = f"{getrandbits(128):032x}"
+        record = self._streams.endpoint.records.begin(request_id, "ws")
         try:
             if len(self._operations) >= MOST_OPERATIONS:
                 raise Refusal(429, "THROTTLED", f"At most {MOST_OPERATIONS} operations at once on one connection.")
             stream = await self._streams.begin(given_of(payload), self._who, request_id, self._drop)
         except Exception as failure:  # noqa: BLE001 - told without a word of it
             await self._refuse(key, failure, request_id)
+            self._over(record)
             return
         task = asyncio.create_task(self._answer(key, stream, request_id))
         self._operations[key] = task
         # Even of a task that was cancelled before it began.
-        task.add_done_callback(lambda _: stream.end())
+        task.add_done_callback(lambda _: self._over(record, stream))
 
     async def _answer(self, key: str, stream: Stream, request_id: str) -> None:
         start = b'{"id":' + orjson.dumps(key) + b',"type":"next","payload":'
@@ -169,12 +172,18 @@ class Socket:
 
     async def _refuse(self, key: str, failure: Exception, request_id: str) -> None:
         """The operation has come to nothing, or the connection has."""
+        noted().status = status_of(failure)
         closed = _closing(failure)
         if closed is not None:
             self._end(closed)
             return
         errors = orjson.loads(with_request_id({"errors": errors_of(failure)}, request_id))["errors"]
         await self._say({"id": key, "type": "error", "payload": errors})
+
+    def _over(self, record: Record, stream: Stream | None = None) -> None:
+        if stream is not None:
+            stream.end()
+        self._streams.endpoint.records.end(record)
 
     def _drop(self) -> None:
         """Called for a subscriber that is not to be told any more; its task may be waiting for the reader to read."""

@@ -17,6 +17,7 @@ from app.platform.database import instant_text
 from app.platform.ids import PublicId, key_of
 from app.platform.live import Live, Subscriber
 from app.platform.outbox import Change
+from app.platform.records import noted
 from schema.charge import charge
 from schema.documents import Document, Invalid, Operation
 from schema.http import Endpoint, completed, refuse_arguments, refuse_names, with_request_id
@@ -70,8 +71,11 @@ class Streams:
         endpoint = self.endpoint
         clock = endpoint.clock(who.headers)
         caller = await endpoint.caller(who.scope, who.headers)
+        record = noted()
+        record.caller = caller
         found = await endpoint.document(given)
         operation = found.operation(given.operation_name)
+        record.document, record.asked = found.hash, operation.told
         if not operation.subscribes:
             if only_reads and not operation.reads:
                 raise Refusal(405, "BAD_REQUEST", "By GET no mutation is done.", {"allow": "POST"})
@@ -154,6 +158,7 @@ async def _once(
 ) -> AsyncIterator[bytes | None]:
     lane, body = await endpoint.run(found, operation, given, asked)
     endpoint.served[lane] += 1
+    noted().lane = lane
     if isinstance(body, dict) or body.startswith(b'{"errors"'):
         body = with_request_id(body, request_id)
     yield body

@@ -175,7 +175,8 @@ def test_the_only_organisation_is_served_here_without_keys(guanxi: Run, served: 
 
 
 def test_everyone_else_needs_a_key(guanxi: Run, served: list[Settings], new_org: Callable[..., Org]) -> None:
-    said(guanxi("serve", "--port", "48080"))
+    lacking = guanxi("serve", "--port", "48080").stderr
+    assert lacking.startswith("There is no organisation yet: guanxi org create makes one")
     assert "no organisation yet" in regretted(guanxi("serve", "--port", "48080", "--open"))
     first = new_org()
     said(guanxi("serve", "--port", "48080", "--host", "0.0.0.0"))

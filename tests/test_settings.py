@@ -31,10 +31,14 @@ def test_everything_can_be_said() -> None:
         "GUANXI_ORIGINS": "https://Crm.example.com, http://localhost:3000",
         "GUANXI_DOCUMENTS": "documents",
         "GUANXI_DOCUMENTS_MODE": "enforce",
+        "GUANXI_LOG": "text",
+        "GUANXI_NOTICE_SECONDS": "0",
+        "GUANXI_DRAIN_SECONDS": "30",
     }
     origins = frozenset({"https://crm.example.com", "http://localhost:3000"})
+    documents = Path("documents"), "enforce"
     assert Settings.from_environment(said) == Settings(
-        "postgresql://db/guanxi", "::1", 9000, 4, ORG, 0, 7, True, origins, Path("documents"), "enforce"
+        "postgresql://db/guanxi", "::1", 9000, 4, ORG, 0, 7, True, origins, *documents, "text", 0, 30
     )
 
 
@@ -47,6 +51,9 @@ def test_everything_can_be_said() -> None:
         {"GUANXI_COST_LIMIT": "-1"},
         {"GUANXI_COST_RESTORED": "0"},
         {"GUANXI_ORIGINS": "crm.example.com"},
+        {"GUANXI_LOG": "loud"},
+        {"GUANXI_NOTICE_SECONDS": "-1"},
+        {"GUANXI_DRAIN_SECONDS": "3601"},
         {"GUANXI_ORIGINS": "https://crm.example.com/"},
         {"GUANXI_DOCUMENTS_MODE": "enforce"},
         {"GUANXI_DOCUMENTS_MODE": "all", "GUANXI_DOCUMENTS": "documents"},

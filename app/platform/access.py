@@ -86,6 +86,11 @@ class Caller:
         """What the scopes mean."""
         return expanded(self.scopes)
 
+    @cached_property
+    def ids(self) -> str:
+        """Of the organisation and the key, as one word: looked up with at each request."""
+        return f"{self.org.id.hex} {self.key_id.hex if self.key_id else ''}"
+
     def require(self, scope: str) -> None:
         if scope not in self.may:
             raise Forbidden(f"This needs a key with {'any read scope' if scope == ANY else f'the scope {scope!r}'}.")

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Set
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -113,6 +114,9 @@ class _Feed:
                     await asyncio.wait_for(self.due.wait(), POLL_SECONDS)
 
     async def _hand_out(self, changes: list[Change]) -> None:
+        if changes:
+            late = (datetime.now(UTC) - min(each.at for each in changes)).total_seconds()
+            self._live.lag = max(self._live.lag, late)
         waited: dict[Subscriber, float] = {}
         for change in changes:
             for each in [each for each in self.subscribers if each.wants(change)]:
@@ -127,7 +131,8 @@ class _Feed:
 
 
 class Live:
-    """The subscribers of this process to one database."""
+    """The subscribers of this process to one database. `lag`: how late they heard at the most, in seconds; who
+    reads it sets it back."""
 
     def __init__(self, engine: Engine, url: str) -> None:
         self._engine = engine
@@ -138,6 +143,7 @@ class Live:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._teller: asyncio.Task[None] | None = None
         self.stopping = False
+        self.lag = 0.0
 
     @property
     def subscribers(self) -> int:

@@ -65,7 +65,7 @@ def opened(url: str, *, as_it_is: bool = False) -> Iterator[Engine]:
         try:
             behind = standing(engine) is Standing.BEHIND
         except DBAPIError:
-            raise OperatorError("The database of GUANXI_DATABASE_URL cannot be opened.") from None
+            raise OperatorError(_cannot_be_opened(engine)) from None
         if behind and not as_it_is:
             raise OperatorError("The database is not up to date: run guanxi migrate.")
         yield engine
@@ -73,6 +73,14 @@ def opened(url: str, *, as_it_is: bool = False) -> Iterator[Engine]:
         raise OperatorError("The database is busy, full or gone; what was under way is undone. Try again.") from None
     finally:
         engine.dispose()
+
+
+def _cannot_be_opened(engine: Engine) -> str:
+    told = "The database of GUANXI_DATABASE_URL cannot be opened"
+    if engine.dialect.name == "sqlite":
+        return f"{told}: is its folder there, and may it be written to?"
+    at = engine.url
+    return f"{told}: is PostgreSQL running at {at.host or 'localhost'}:{at.port or 5432}, and is the password right?"
 
 
 def _config(engine: Engine) -> Config:

@@ -11,7 +11,7 @@ could not be written as it was foreseen.
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from sqlalchemy.exc import OperationalError
 from app.platform.access import Caller
 from app.platform.foreseen import Foreseen, Unforeseen
 from app.platform.outbox import committed
+from app.platform.records import count_statement
 from app.platform.refusals import Refused
 from app.platform.steps import Look, Writing
 from app.platform.work import Work, one_writer, work
@@ -75,7 +76,7 @@ class Change:
 
 
 class Writer:
-    """Writes to one database."""
+    """Writes to one database. `groups`: how many groups held so many changes."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._sqlite = engine, engine.dialect.name == "sqlite"
@@ -84,6 +85,7 @@ class Writer:
         self._gathered = Condition()
         self._threads: list[Thread] = []
         self._closed = False
+        self.groups: Counter[int] = Counter()
 
     async def write(
         self, caller: Caller, now: datetime, do: Do, *, in_memory: bool = False, looks: Looks = ()
@@ -96,6 +98,7 @@ class Writer:
             loop = asyncio.get_running_loop()
             change = Change(caller, now, do, foreseen, result, loop.create_future(), looks)
             self._add(change)
+            count_statement()
             try:
                 return await change.answer
             except _Apart:
@@ -115,7 +118,10 @@ class Writer:
         for attempt in range(TRIES):
             try:
                 with work(self._engine, caller, now) as transaction:
-                    return do(transaction)
+                    result = do(transaction)
+                with self._gathered:
+                    self.groups[1] += 1
+                return result
             except OperationalError as error:
                 if getattr(error.orig, "sqlstate", None) not in _AGAIN or attempt == TRIES - 1:
                     raise
@@ -165,6 +171,7 @@ class Writer:
     def _told(self, group: Sequence[Change], rest: Sequence[Change] = ()) -> None:
         """Answer a group that is committed; for the rest of it there was no time: it comes first in the next."""
         with self._gathered:
+            self.groups[len(group) - len(rest)] += 1
             for each in group:
                 self._in_hand -= each.claims
             self._waiting.extendleft(reversed(rest))

@@ -3,6 +3,7 @@
 Reads go over connections of their own, outside any transaction: one statement sees one state of the data.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from anyio.to_thread import run_sync
 from sqlalchemy import make_url
 
+from app.platform.records import current
 from app.query import sql
 from app.query.on_postgresql import PostgreSQL
 from app.query.on_sqlite import SQLite
@@ -30,6 +32,9 @@ class Driver(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+
+    def in_use(self) -> Mapping[str, int]:
+        """How many connections there are, by state."""
 
 
 class Reader:
@@ -63,8 +68,22 @@ class Reader:
     async def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes:
         for watcher in watchers:
             watcher(prepared.text)
+        record = current.get()
+        if record is not None:
+            record.statements += 1
+            if record.spans is not None:
+                began = time.perf_counter()
+                try:
+                    answer = await self._driver.run(prepared, values)
+                finally:
+                    record.spans.append((began, time.perf_counter()))
+                return NOTHING if answer is None else answer
         answer = await self._driver.run(prepared, values)
         return NOTHING if answer is None else answer
+
+    def in_use(self) -> Mapping[str, int]:
+        """Connections by state: `idle`, `busy`, and how many questions are `waiting` for one."""
+        return self._driver.in_use()
 
     async def close(self) -> None:
         await self._driver.close()

@@ -149,6 +149,10 @@ class _Pool:
                 turn.set_result(None)
                 return
 
+    def in_use(self) -> dict[str, int]:
+        idle = len(self._idle)
+        return {"idle": idle, "busy": self._opened - idle, "waiting": len(self._waiting)}
+
     async def close(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
@@ -171,6 +175,9 @@ class PostgreSQL:
         if self._pool is None or self._pool.loop.is_closed():
             self._pool = _Pool(self._dsn, self._connections)
         return self._pool.run(prepared, prepared.placed(values), values["org"])
+
+    def in_use(self) -> dict[str, int]:
+        return self._pool.in_use() if self._pool else {"idle": 0, "busy": 0, "waiting": 0}
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None

@@ -73,6 +73,9 @@ class SQLite:
         self._opened.append(connection)
         return connection
 
+    def in_use(self) -> dict[str, int]:
+        return {"idle": len(self._opened), "busy": 0, "waiting": 0}
+
     async def close(self) -> None:
         self._threads.shutdown()
         while self._opened:
