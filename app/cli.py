@@ -63,11 +63,13 @@ def serve(host: str, port: int, workers: int, keyless: bool, org_id: str | None)
     from app.platform.database import check_serving
     from app.serving.start import missing, run
     from schema.request import LARGEST_BODY
+    from schema.stored_documents import trusted_documents
 
     settings = Settings.from_environment()
     with database() as engine:
         org = _served_without_keys(engine, host, keyless, org_id)
         check_serving(settings.database_url)
+        trusted_documents(settings.documents)
         for each in missing(engine, keyless=org is not None):
             click.echo(each, err=True)
     _check_free(host, port)

@@ -67,8 +67,7 @@ def create_app(settings: Settings | None = None) -> "Application":
     engine = connect(settings.database_url, serving=True)
     reader = Reader(settings.database_url, world, settings.connections)
     limiter = Limiter(engine, settings.cost_limit, settings.cost_restored) if settings.cost_limit else None
-    trusted = trusted_documents(settings.documents) if settings.documents else {}
-    stored = StoredDocuments(trusted, settings.documents_mode)
+    stored = StoredDocuments(trusted_documents(settings.documents), settings.documents_mode)
     endpoint = Endpoint(
         engine, reader, Callers(engine, settings), limiter=limiter, stored=stored, test_clock=settings.test_clock
     )

@@ -72,11 +72,13 @@ def digest(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def trusted_documents(path: Path) -> dict[str, str]:
+def trusted_documents(path: Path | None) -> dict[str, str]:
     """The texts of a folder's .graphql files, or of a JSON file, by their hash; raises OperatorError.
 
     A JSON file is an object of texts by their SHA-256, as Relay and graphql-codegen write it, or Apollo's manifest.
     """
+    if path is None:
+        return {}
     try:
         if path.is_dir():
             texts = [each.read_bytes().decode() for each in sorted(path.rglob("*.graphql"))]

@@ -189,6 +189,14 @@ def test_everyone_else_needs_a_key(guanxi: Run, served: list[Settings], new_org:
     assert "this machine alone" in regretted(guanxi("serve", "--host", "0.0.0.0", "--open", "--org", printed(first)))
 
 
+def test_documents_that_cannot_be_read_are_one_sentence(
+    guanxi: Run, served: list[Settings], org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUANXI_DOCUMENTS", "nowhere.json")
+    assert "nowhere.json cannot be read" in regretted(guanxi("serve", "--port", "48080"))
+    assert served == []
+
+
 def test_a_port_that_is_taken_is_one_sentence(guanxi: Run, served: list[Settings], org: Org) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
