@@ -36,8 +36,8 @@ class Settings:
     port: int = 8000
     connections: int = 16
     open_org: UUID | None = None
-    cost_limit: int = 100_000
-    cost_restored: int = 10_000
+    cost_limit: int = 300_000
+    cost_restored: int = 30_000
     test_clock: bool = False
     origins: frozenset[str] = frozenset()
     documents: Path | None = None

@@ -1,7 +1,7 @@
-"""What an operation may cost, known before it runs: how many objects it can return, page sizes multiplied.
+"""What an operation may cost, known before it runs: how many rows it can return, page sizes multiplied.
 
-    a scalar                        0
-    an object                       1, and what is selected of it
+    a value, or a part of a row     0
+    a row                           1, and what is selected of it
     a connection                    1, and for each row of the page what is selected of it
     a plain list                    5 rows, which is what such lists are like; `nodes` as many as there are ids
     a mutation                      10, and what is selected of its payload
@@ -34,6 +34,7 @@ from graphql import (
     is_list_type,
 )
 
+from schema.fields import Fixed, Money, PartOf, Why, source_of
 from schema.paging import DEFAULT_PAGE, LARGEST_PAGE
 from schema.selection import variables_in
 
@@ -41,6 +42,8 @@ MOST = 10_000
 LISTED, CHANGED, AGGREGATED, INTROSPECTED = 5, 10, 50, 100
 _SATURATED = 10**9
 _MOST_KNOWN = 256
+# Objects made of the row that they belong to.
+_PARTS = (PartOf, Money, Why, Fixed)
 # Arguments that say how many, and the fields that look at everybody.
 _SIZES = ("first", "last")
 _OVER_ALL = frozenset({"customerGroups", "audiencePreview", "attribution", "channelQuality", "profile"})
@@ -119,9 +122,14 @@ class _Pass:
         inner: Any = get_named_type(definition.type) if definition else None
         if inner is None or not is_composite_type(inner):
             return 0
+        if isinstance(source_of(definition), _PARTS):
+            return self.below(node.selection_set, inner, inside)
         over_all = AGGREGATED if name in _OVER_ALL else 0
         if isinstance(inner, GraphQLObjectType) and "pageInfo" in inner.fields:
             return 1 + self.below(node.selection_set, inner, inside, rows=self._page(node))
+        if isinstance(of, GraphQLObjectType) and of.name.startswith("Explanation"):
+            # A sentence of the row, whatever it is made of.
+            return 0
         one = 1 + self.below(node.selection_set, inner, inside)
         count = 1
         if definition and is_list_type(get_nullable_type(definition.type)):

@@ -14,7 +14,7 @@ PRINTED = str(PublicId("org", ORG))
 
 def test_an_empty_environment_is_a_local_server_with_keys() -> None:
     assert Settings.from_environment({"GUANXI_HOST": ""}) == Settings(
-        "sqlite:///./guanxi.db", "127.0.0.1", 8000, 16, None, 100_000, 10_000, False
+        "sqlite:///./guanxi.db", "127.0.0.1", 8000, 16, None, 300_000, 30_000, False
     )
 
 

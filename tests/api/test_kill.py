@@ -233,7 +233,7 @@ def guanxi(url: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", "from app.cli import main; main()", *arguments],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "GUANXI_DATABASE_URL": url},
+        env={**os.environ, "GUANXI_DATABASE_URL": url, "GUANXI_COST_LIMIT": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

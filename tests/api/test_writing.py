@@ -6,9 +6,13 @@ from typing import Any
 from schema.schema import graphql_schema
 from tests.api.acting import PAYLOADS, Shop, by, codes, line, ref, unknown
 
+FIELDS = set(graphql_schema.mutation_type.fields)  # type: ignore[union-attr]
+
 
 def test_every_mutation_is_tried_here() -> None:
-    assert set(graphql_schema.mutation_type.fields) == set(PAYLOADS)  # type: ignore[union-attr]
+    # Campaigns, segments and keys are tried in folders and files of their own.
+    elsewhere = {name for name in FIELDS if name.startswith(("campaign", "segment", "apiKey"))}
+    assert FIELDS - elsewhere == set(PAYLOADS)
 
 
 async def test_a_customer_is_created_whole(shop: Shop) -> None:

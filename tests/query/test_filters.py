@@ -187,7 +187,7 @@ async def test_purchases(client: Client, shop: Shop, seed: int) -> None:
 
 async def test_a_nested_list_has_a_filter_of_its_own(client: Client, shop: Shop) -> None:
     document = """query($one: TouchpointWhere, $two: TouchpointWhere) { customers(first: 100) { nodes { id
-      one: touchpoints(first: 100, where: $one) { totalCount nodes { id } } two: touchpoints(first: 100, where: $two)
+      one: touchpoints(first: 48, where: $one) { totalCount nodes { id } } two: touchpoints(first: 48, where: $two)
       { totalCount nodes { id } } } } }"""
     filters = Filters(Random(5), shop.people, STRANGERS)
     (one, says_one), (two, says_two) = filters.where("Touchpoint", 4), filters.where("Touchpoint", 4)
