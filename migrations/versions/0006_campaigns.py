@@ -85,8 +85,6 @@ def upgrade() -> None:
         *required(Key(), "org_id id"),
         sa.CheckConstraint("arm IN ('TREATMENT', 'HOLDOUT')", name="arm"),
         sa.CheckConstraint("(arm IS NULL) <> (excluded IS NULL)", name="enrolled"),
-        sa.ForeignKeyConstraint(["org_id", "campaign_id"], ["campaigns.org_id", "campaigns.id"]),
-        sa.ForeignKeyConstraint(["org_id", "customer_id"], ["customers.org_id", "customers.id"]),
         sa.PrimaryKeyConstraint("org_id", "id"),
         sa.Index("uq_campaign_members_customer", "org_id", "campaign_id", "customer_id", unique=True),
         sa.Index(None, "org_id", "campaign_id", "id"),
