@@ -31,8 +31,9 @@ test: install lint ## Lint, then run the tests
 test-full: install ## Run the tests at full size
 	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n auto --dist loadfile
 
-test-clients: install ## Run GraphQL over HTTP's own audits, from npm
+test-clients: install ## Run the recipes of docs/clients.md and GraphQL over HTTP's own audits, from npm
 	$(BIN)/python -m tests.clients.audit.run
+	$(BIN)/python -m tests.clients.run
 
 lint: $(INSTALLED) ## Check style, types and floors
 	$(BIN)/ruff check
@@ -62,7 +63,7 @@ bench-peers: install ## The same beside PostGraphile and mercurius; needs Node a
 	$(BIN)/python -m bench --sizes $(SIZES) --peers $(BENCH)
 
 clean: ## Remove what make has made; the database stays
-	rm -rf $(VENV) build *.egg-info app/graphiql/dist app/graphiql/node_modules
+	rm -rf $(VENV) build *.egg-info app/graphiql/dist app/graphiql/node_modules tests/clients/node_modules tests/clients/*/__generated__
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find app schema migrations tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
