@@ -17,10 +17,12 @@ from schema.scalars import DateTime
 
 async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
     """Raises Refusal for what may return too much, and when there is not as much left."""
-    if price > MOST:
+    # What no bucket ever holds is not worth waiting for.
+    most = MOST if limiter is None else min(MOST, limiter.limit)
+    if price > most:
         if limiter is not None:
             request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
-        message = f"This may return {price:,} objects; at most {MOST:,}. Ask for smaller pages."
+        message = f"This may return {price:,} objects; at most {most:,}. Ask for smaller pages."
         raise Refusal(400, "MAX_COST_EXCEEDED", message)
     noted().cost += price
     if limiter is None:

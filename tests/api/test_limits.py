@@ -151,6 +151,17 @@ async def test_a_refusal_tells_the_cost_too_once_it_is_known(limited: Limited) -
     assert "extensions" not in (await limited.send(0, "{ nothing }")).json()
 
 
+async def test_what_no_bucket_holds_is_not_to_be_waited_for(limited: Limited) -> None:
+    page = "query($n: Int!) { customers(first: $n) { edges { node { id } } } }"
+    served, refused = [
+        await limited.shops[0].http.post("/graphql", json={"query": page, "variables": {"n": n}}) for n in (99, 100)
+    ]
+    assert "errors" not in served.json()
+    [error] = refused.json()["errors"]
+    assert error["extensions"]["code"] == "MAX_COST_EXCEEDED"
+    assert f"at most {LIMIT}" in error["message"]
+
+
 async def test_another_key_has_a_bucket_of_its_own(limited: Limited, shop: Shop) -> None:
     page = "{ customers(first: 99) { nodes { id } } }"
     while (await limited.send(0, page)).status_code == 200:
