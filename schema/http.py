@@ -239,7 +239,7 @@ def with_request_id(body: Body, request_id: str) -> bytes:
         extensions["requestId"] = request_id
         codes.add(extensions.get("code", "UNKNOWN"))
     if codes:
-        noted().codes = sorted(codes)
+        noted().codes = tuple(sorted(codes))
     return orjson.dumps(whole)
 
 

@@ -48,9 +48,11 @@ def guanxi(run: Run, database_url: str) -> Run:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """What each server would have been started with."""
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Settings]:
+    """What each server would have been started with, where GraphiQL is built."""
     found: list[Settings] = []
+    (tmp_path / "index.html").touch()
+    monkeypatch.setattr("app.serving.start.GRAPHIQL", tmp_path)
     monkeypatch.setattr("uvicorn.run", lambda *_, **__: found.append(Settings.from_environment()))
     return found
 
@@ -179,10 +181,13 @@ def test_everyone_else_needs_a_key(guanxi: Run, served: list[Settings], new_org:
     assert lacking.startswith("There is no organisation yet: guanxi org create makes one")
     assert "no organisation yet" in regretted(guanxi("serve", "--port", "48080", "--open"))
     first = new_org()
-    said(guanxi("serve", "--port", "48080", "--host", "0.0.0.0"))
+    everywhere = "serve", "--port", "48080", "--host", "0.0.0.0"
+    assert guanxi(*everywhere).stderr.startswith("There is no key yet")
+    guanxi("key", "create", "--org", printed(first), "--scopes", "read")
+    said(guanxi(*everywhere))
     new_org("Second")
     assert said(guanxi("serve", "--port", "48080")).endswith("to those who hold a key.")
-    assert [settings.open_org for settings in served] == [None, None, None]
+    assert [settings.open_org for settings in served] == [None, None, None, None]
     assert "name one with --org" in regretted(guanxi("serve", "--port", "48080", "--open"))
     said(guanxi("serve", "--port", "48080", "--open", "--org", printed(first)))
     assert served[-1].open_org == first.id
@@ -202,6 +207,24 @@ def test_a_port_that_is_taken_is_one_sentence(guanxi: Run, served: list[Settings
         port = other.getsockname()[1]
         assert str(port) in regretted(guanxi("serve", "--port", str(port)))
     assert served == []
+
+
+def test_what_a_server_lacks_is_said(
+    guanxi: Run, served: list[Settings], org: Org, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("app.serving.start.GRAPHIQL", tmp_path / "nowhere")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ahead'")
+    ahead, unbuilt = guanxi("serve", "--port", "48080").stderr.splitlines()
+    assert ahead.startswith("The database was migrated by a newer version of Guanxi")
+    assert unbuilt.startswith("GraphiQL is not built")
+    assert len(served) == 1
+
+
+def test_a_database_that_is_away_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    away = regretted(run("postgresql://nobody@127.0.0.1:9/nothing", "serve"))
+    assert "is PostgreSQL running at 127.0.0.1:9" in away
+    assert "is its folder there" in regretted(run(f"sqlite:///{tmp_path}/no/folder.db", "serve"))
 
 
 # ---------------------------------------------------------------------------------------------- facts

@@ -1,7 +1,6 @@
 """What is known of a request once it is over, for its line in the log, the figures and the traces: never a value."""
 
 import time
-from collections.abc import Collection
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,7 +21,7 @@ class Record:
     document = parent = ""
     asked = "", ""
     lane, status, cost, statements = "core", 200, 0, 0
-    codes: Collection[str] = ()
+    codes: tuple[str, ...] = ()
     spans: list[tuple[float, float]] | None = None
     ended = 0.0
 

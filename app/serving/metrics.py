@@ -15,9 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.platform.records import Record
+from app.serving.lines import FOLDER
 
-# prometheus-client keeps what several processes count in the files of this folder.
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 GROUPS = (1, 2, 4, 8, 16, 32, 64)
 _LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.platform.access import ApiKey, organizations
 from app.platform.migrations import Standing, standing
-from app.serving.lines import configuration, mode_of
-from app.serving.metrics import FOLDER
+from app.serving.lines import FOLDER, configuration, mode_of
 from app.settings import Settings
 
 GRAPHIQL = Path(__file__).parents[1] / "graphiql" / "dist"

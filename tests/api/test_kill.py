@@ -233,7 +233,8 @@ def guanxi(url: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", "from app.cli import main; main()", *arguments],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "GUANXI_DATABASE_URL": url, "GUANXI_COST_LIMIT": "0"},
+        # Nobody reads what it logs: a full pipe would make it wait.
+        env={**os.environ, "GUANXI_DATABASE_URL": url, "GUANXI_COST_LIMIT": "0", "GUANXI_LOG": "off"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -15,7 +15,7 @@ from app.platform.access import Org
 from app.platform.ids import PublicId
 from app.query.fetch import Reader
 from app.serving.journal import EVERY_SECONDS
-from app.serving.lines import ONE_PIECE, configuration, mode_of
+from app.serving.lines import FOLDER, ONE_PIECE, configuration, mode_of
 from tests.client import Client
 
 # Whatever of a person may be put in, so that it is found wherever it stands.
@@ -77,7 +77,10 @@ async def test_a_slow_one_is_marked(client: Client, logged: io.StringIO, monkeyp
     assert line["slow"] is True
 
 
-async def test_many_are_written_in_pieces_that_do_not_mix(client: Client, logged: io.StringIO) -> None:
+async def test_many_are_written_in_pieces_that_do_not_mix(
+    client: Client, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER, "")
     pieces = list[str]()
     requests = logging.getLogger("guanxi.requests")
 
