@@ -5,6 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
+# One more than there are processors: some tests wait for a clock.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 LOCKED    := $(VENV)/.locked
@@ -26,10 +29,10 @@ run: install ## Serve the API with demo data, at http://127.0.0.1:8000/graphql
 	$(BIN)/guanxi serve
 
 test: install lint ## Lint, then run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-full: install ## Run the tests at full size
-	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n auto --dist loadfile
+	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-clients: install ## Run the recipes of docs/clients.md and GraphQL over HTTP's own audits, from npm
 	$(BIN)/python -m tests.clients.audit.run

@@ -22,7 +22,7 @@ async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
     if price > most:
         if limiter is not None:
             request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
-        message = f"This may return {price:,} objects; at most {most:,}. Ask for smaller pages."
+        message = f"This may return {price:,} rows; at most {most:,}. Ask for smaller pages."
         raise Refusal(400, "MAX_COST_EXCEEDED", message)
     noted().cost += price
     if limiter is None:
@@ -55,7 +55,7 @@ def _told(price: int, standing: Standing, charged: int | None = None) -> dict[st
 
 
 @strawberry.type(
-    description="What may still be asked with this key. Points of cost: about one for each object that may be returned."
+    description="What may still be asked with this key. Points of cost: about one for each row that may be returned."
 )
 class RateLimit:
     cost: int = strawberry.field(description="What this operation costs.")

@@ -33,7 +33,7 @@ from tests.api.acting import by, line, mutation, ref
 from tests.conftest import BACKENDS, _drop, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
 
-KILLS = 20 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 3
+KILLS = 20 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 2
 CLIENTS, WRITES_BETWEEN = 4, 15
 
 

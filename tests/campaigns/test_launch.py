@@ -31,7 +31,7 @@ from tests.purchases.acting import buy
 
 BEFORE = NOW - timedelta(days=60)
 CHANNELS, PURPOSES = ("EMAIL", "SMS"), ("MARKETING", "SERVICE")
-WORLDS = 40 if FULL else 8
+WORLDS = 40 if FULL else 5
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def asked(where: Any) -> tuple[Any, dict[str, Any]]:
 
 
 @settings(
-    max_examples=600 if FULL else 100,
+    max_examples=600 if FULL else 50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
