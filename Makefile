@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-# One more than there are processors: some tests wait for a clock.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# How many processes run the tests.
+WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
