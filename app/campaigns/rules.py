@@ -76,7 +76,7 @@ def clean_campaign(problems: Problems, given: CampaignSet, org: Org) -> dict[str
         columns["budget_minor"] = _budget(problems, given["budget"], org)
     for name in ("starts_at", "ends_at"):
         if name in given:
-            columns[name] = given[name]  # type: ignore[literal-required]
+            columns[name] = given[name]  # type: ignore[literal-required] # one of the two
     if given.get("holdout_share") is not None:
         columns["holdout_e6"] = _share(problems, given["holdout_share"])
     if given.get("conversion_days") is not None:
