@@ -37,11 +37,13 @@ def main() -> None:
         for size in options.sizes
         for dialect in options.databases
     ]
-    alone = options.light_under_heavy or options.memory or options.history
+    alone = options.light_under_heavy or options.light_under_slow or options.memory or options.history
     for base in bases if alone else ():
         say(_title(base))
         if options.light_under_heavy:
             endurance.light_under_heavy(base, say)
+        if options.light_under_slow:
+            endurance.light_under_slow(base, say)
         if options.memory:
             endurance.memory(base, say)
         if options.history:
@@ -149,6 +151,7 @@ def _options() -> argparse.Namespace:
     add("seconds", "of each window", default=1.0, type=float)
     add("load", "load the databases, and no more", action="store_true")
     add("light-under-heavy", "only the p99 of Q1 beside 16 clients who ask H1", action="store_true")
+    add("light-under-slow", "only the p99 of Q1 beside 500 who never get to the point", action="store_true")
     add("memory", "only the worker's memory over 100,000 mixed requests", action="store_true")
     add("history", "only how long requests take of accounts with short and long books", action="store_true")
     add("unchecked", "do not compare the answers first", action="store_true")

@@ -1,10 +1,15 @@
-"""Two questions of a server that is long at work: does a light request suffer from heavy ones, and does it grow?"""
+"""Questions of a server that is long at work: does a light request suffer from heavy ones, or from those who never get
+to the point, and does it grow?
+"""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from random import Random
+from statistics import median
 from typing import Any
 
 from bench.drive import Load
@@ -17,6 +22,7 @@ Say = Callable[[str], None]
 # Of 100 mixed requests; what is light is asked more often, as in life.
 MIX = {"Q1": 70, "Q2": 15, "Q4": 10, "Q5": 5}
 MIXED = 100_000
+SLOW = 500
 
 
 def light_under_heavy(loaded: Loaded, say: Say, seconds: float = 5) -> dict[str, Any]:
@@ -33,6 +39,31 @@ def light_under_heavy(loaded: Loaded, say: Say, seconds: float = 5) -> dict[str,
     say(f"  Q1 alone: p50 {alone.p50:.1f} ms, p99 {alone.p99:.1f} ms")
     say(f"  Q1 under 16 clients of H1 ({asked.rate:.1f}/s): p50 {under.p50:.1f} ms, p99 {under.p99:.1f} ms (< 100)")
     return {"alone": asdict(alone), "under": asdict(under), "heavy": asdict(asked)}
+
+
+def light_under_slow(loaded: Loaded, say: Say, rounds: int = 5, seconds: float = 4) -> None:
+    """The latency of Q1 for eight clients, alone, and while 500 others never get to the point: in turns, and their
+    medians."""
+    with serving(["guanxi"], loaded) as [server]:
+        load = _load(server, "Q1", loaded)
+        load.window(8, 1, seed=0)
+        alone, under = [], []
+        for turn in range(rounds):
+            alone.append(load.window(8, seconds, seed=turn))
+            command = [sys.executable, "-m", "bench.slow", str(server.port), str(SLOW)]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as slow:
+                assert slow.stdout is not None
+                slow.stdout.readline()
+                # The first of them are ended by now, and come again.
+                load.window(8, 12, seed=100 + turn)
+                under.append(load.window(8, seconds, seed=200 + turn))
+                told, _ = slow.communicate()
+        for name, windows in (("alone", alone), (f"under {SLOW} slow ones", under)):
+            p50, p99 = median(each.p50 for each in windows), median(each.p99 for each in windows)
+            rate, errors = median(each.rate for each in windows), sum(each.errors for each in windows)
+            say(f"  Q1 {name}: {rate:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms, {errors} errors")
+        say(f"  {memory_of(server.pid)}; of the last turn:")
+        say("".join(f"    {line}\n" for line in told.splitlines()))
 
 
 def memory(loaded: Loaded, say: Say, total: int = MIXED) -> list[tuple[int, Memory]]:

@@ -39,6 +39,9 @@ def run(app: str, host: str, port: int, workers: int, settings: Settings, larges
     """Serve until told to stop. `app`: the module and function that make the application, in each worker."""
     import uvicorn
 
+    from app.serving.connections import allow_many
+
+    allow_many()
     with _counting_together(workers):
         uvicorn.run(
             app,
@@ -46,7 +49,8 @@ def run(app: str, host: str, port: int, workers: int, settings: Settings, larges
             host=host,
             port=port,
             workers=workers,
-            http="httptools",
+            http="app.serving.connections:Connection",
+            ws="app.serving.connections:WebSocketConnection",
             server_header=False,
             log_level="warning",
             log_config=configuration(mode_of(settings.log)),
