@@ -93,9 +93,9 @@ def demo() -> None:
 @main.command("schema")
 def print_schema() -> None:
     """Print the GraphQL schema."""
-    from schema.schema import schema
+    from schema.schema import contract
 
-    click.echo(schema.as_str())
+    click.echo(contract())
 
 
 @main.group()

@@ -47,7 +47,7 @@ from app.settings import Settings
 from schema import events, lane
 from schema.http import Endpoint, Send
 from schema.request import Headers, Receive, Scope
-from schema.schema import schema, world
+from schema.schema import contract, world
 from schema.socket import sockets
 from schema.stored_documents import StoredDocuments, trusted_documents
 from schema.streams import Streams
@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> "Application":
     ready = Ready(settings.database_url)
     metrics = _metrics(engine, reader, endpoint, live)
     journal = Journal(endpoint.records, Lines(mode_of(settings.log)), metrics, traces(os.environ))
-    pages: list[Any] = [*routes(ready, journal, endpoint.who, schema.as_str)]
+    pages: list[Any] = [*routes(ready, journal, endpoint.who, contract)]
     if (GRAPHIQL / "assets").is_dir():
         pages.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
 

@@ -11,6 +11,7 @@ from graphql import (
     get_named_type,
     is_introspection_type,
 )
+from graphql.utilities.print_schema import print_schema_definition
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
@@ -21,6 +22,7 @@ from app.query.statement import World
 from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
 from schema import stored
+from schema.about import ABOUT
 from schema.changes import Subscription
 from schema.computed import resolver
 from schema.coverage import covered
@@ -88,6 +90,7 @@ def _finish(graphql: GraphQLSchema) -> None:
 
 
 graphql_schema: GraphQLSchema = schema._schema
+graphql_schema.description = ABOUT.strip()
 _finish(graphql_schema)
 # What happened is handed over as the root of the answer that tells of it.
 for _told in graphql_schema.subscription_type.fields.values():  # type: ignore[union-attr]
@@ -95,6 +98,11 @@ for _told in graphql_schema.subscription_type.fields.values():  # type: ignore[u
 stored.types.update(graphql_schema.type_map)
 # What each part of it needs of a key; a part of which nobody said so is no part of a schema.
 coverage = covered(graphql_schema)
+
+
+def contract() -> str:
+    """Its text. Strawberry would leave out what it says of itself."""
+    return f"{print_schema_definition(graphql_schema)}\n\n{schema.as_str()}"
 
 
 def _shapes() -> dict[str, Shape]:
