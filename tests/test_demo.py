@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from graphql import parse, validate
 from sqlalchemy import Engine, func, make_url, select
 from sqlalchemy.orm import Session
 
@@ -32,6 +34,7 @@ from app.scores.lifecycle import LifecyclePhase, LifecycleStage
 from app.scores.tables import Policy
 from app.touchpoints.tables import Touchpoint, TouchpointKind
 from schema.audience import audience_of
+from schema.schema import graphql_schema
 from tests.client import Client, application
 from tests.conftest import NOW, _drop, _migrated
 from tests.databases import new_sqlite_database
@@ -308,11 +311,13 @@ def test_there_is_one_to_be_launched(house: House) -> None:
         session.rollback()
 
 
+# What writes and what listens is tried in a browser: tests/browser.
 @pytest.mark.parametrize("example", sorted(EXAMPLES.iterdir()), ids=lambda path: path.stem)
 def test_an_example_of_the_page_runs_and_shows_something(house: House, example: Path) -> None:
     document = example.read_text(encoding="utf-8")
-    assert document.startswith(f"query {example.stem.capitalize()} {{")
-    assert _shown(house.ask(document))
+    assert validate(graphql_schema, parse(document)) == []
+    (kind,) = re.findall(rf"^(query|mutation|subscription) {example.stem.capitalize()} {{$", document, re.MULTILINE)
+    assert kind != "query" or _shown(house.ask(document))
 
 
 def _shown(value: Any) -> bool:
