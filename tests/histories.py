@@ -102,6 +102,11 @@ class House:
 @cache
 def house(backend: str) -> House:
     """One for all tests; each has organisations of its own in it."""
+    return open_house(backend)
+
+
+def open_house(backend: str) -> House:
+    """One for a test that looks at whoever is in it."""
     template = _migrated(backend)
     if backend == "sqlite":
         url = new_sqlite_database(Path(make_url(template).database or ""))
