@@ -40,7 +40,7 @@ test-clients: install ## Run the recipes of docs/clients.md and GraphQL over HTT
 
 # Not called test_*.py, so that `make test` needs no Chromium. With GUANXI_PICTURES=docs it makes those of docs anew.
 test-browser: install ## Try GraphiQL in a Chromium without a network, and that a wheel has it
-	$(BIN)/python -m pytest tests/browser/graphiql.py tests/browser/wheel.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser/graphiql.py tests/browser/wheel.py
 
 lint: $(INSTALLED) ## Check style, types and floors
 	$(BIN)/ruff check
