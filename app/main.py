@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 from app.loyalty.posting import poster
 from app.platform.access import Caller, caller_of, organization
+from app.platform.away import away
 from app.platform.database import connect
 from app.platform.limits import Limiter
 from app.platform.live import Live
@@ -46,7 +47,7 @@ from app.serving.traces import traces
 from app.settings import Settings
 from schema import events, lane
 from schema.http import Endpoint, Send
-from schema.request import Headers, Receive, Scope
+from schema.request import Headers, Receive, Scope, headers_of
 from schema.schema import contract, world
 from schema.socket import sockets
 from schema.stored_documents import StoredDocuments, trusted_documents
@@ -56,6 +57,8 @@ GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
 # A revoked key is refused within this many seconds.
 _THIS_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
+# While the database is away nobody can revoke one.
+KNOWN_AWAY_SECONDS = 3600.0
 # Few enough at once that nobody who writes has to wait for long.
 SETTLED_AT_ONCE, POSTED_AT_ONCE, PAUSE, IDLE_SECONDS = 250, 50, 0.02, 2.0
 log = logging.getLogger("guanxi.server")
@@ -68,9 +71,8 @@ def create_app(settings: Settings | None = None) -> "Application":
     reader = Reader(settings.database_url, world, settings.connections)
     limiter = Limiter(engine, settings.cost_limit, settings.cost_restored) if settings.cost_limit else None
     stored = StoredDocuments(trusted_documents(settings.documents), settings.documents_mode)
-    endpoint = Endpoint(
-        engine, reader, Callers(engine, settings), limiter=limiter, stored=stored, test_clock=settings.test_clock
-    )
+    callers = Callers(engine, settings)
+    endpoint = Endpoint(engine, reader, callers, limiter=limiter, stored=stored, test_clock=settings.test_clock)
     live = Live(engine, settings.database_url)
     streams = Streams(endpoint, live)
     endpoint.events = partial(events.answer, streams)
@@ -79,7 +81,7 @@ def create_app(settings: Settings | None = None) -> "Application":
     ready = Ready(settings.database_url)
     metrics = _metrics(engine, reader, endpoint, live)
     journal = Journal(endpoint.records, Lines(mode_of(settings.log)), metrics, traces(os.environ))
-    pages: list[Any] = [*routes(ready, journal, endpoint.who, contract)]
+    pages: list[Any] = [*routes(ready, journal, callers.of_late, contract)]
     if (GRAPHIQL / "assets").is_dir():
         pages.append(Mount("/graphiql/assets", StaticFiles(directory=GRAPHIQL / "assets")))
 
@@ -235,6 +237,17 @@ class Callers:
             self._look_up(given)
         return known.caller
 
+    async def of_late(self, request: Request) -> Caller:
+        """Who asks for a page that needs no database: while it is away, whom it knew before. Raises Unauthenticated."""
+        headers = headers_of(request.scope)
+        try:
+            return await self(request.scope, headers)
+        except Exception as failure:
+            known = self._known.get(headers.get(b"authorization", b""))
+            if known is None or not away(failure) or time.monotonic() > known.until + KNOWN_AWAY_SECONDS:
+                raise
+            return known.caller
+
     def _look_up(self, given: bytes) -> "asyncio.Task[Caller]":
         """One look-up for all who ask with this key at this time."""
         asked = self._asked.get(given)
@@ -250,7 +263,8 @@ class Callers:
     def _keep(self, given: bytes, asked: "asyncio.Task[Caller]") -> None:
         self._asked.pop(given, None)
         if asked.cancelled() or asked.exception() is not None:
-            self._known.pop(given, None)
+            if not asked.cancelled() and isinstance(asked.exception(), Unauthenticated):
+                self._known.pop(given, None)
             return
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()

@@ -8,17 +8,23 @@ from typing import Any
 from graphql import ExecutionResult, GraphQLError
 from sqlalchemy.exc import OperationalError
 
+from app.platform.away import Away, away
 from app.platform.refusals import BadInput, Forbidden
 from schema.context import Asked
 
 MOST_ERRORS = 10
+UNAVAILABLE = "UNAVAILABLE"
 log = logging.getLogger("guanxi.request")
 
 
 def told(result: ExecutionResult, asked: Asked) -> dict[str, Any]:
-    """The body of an answer that graphql-core completed."""
+    """The body of an answer that graphql-core completed. Raises Away."""
     body: dict[str, Any] = {}
     if result.errors:
+        gone = [found for error in result.errors if (found := away(_cause(error)))]
+        if gone and not asked.changed:
+            # Nothing of it can be told, or was done.
+            raise Away(unknown=any(each.unknown for each in gone))
         body["errors"] = [failed(error) for error in result.errors[:MOST_ERRORS]]
     # A request error has no data at all; a field's error has a path.
     if not (result.data is None and all(error.path is None for error in result.errors or ())):
@@ -32,9 +38,7 @@ def failed(error: GraphQLError) -> dict[str, Any]:
     """An error of a field; what is not ours to show is masked, and logged without anybody's values."""
     told: dict[str, Any] = dict(error.formatted)
     told["extensions"] = dict(told.get("extensions") or {})
-    cause = error.original_error
-    while isinstance(cause, GraphQLError) and cause.original_error is not None:
-        cause = cause.original_error
+    cause = _cause(error)
     match cause:
         case BadInput():
             told["extensions"]["code"] = "BAD_USER_INPUT"
@@ -43,6 +47,9 @@ def failed(error: GraphQLError) -> dict[str, Any]:
         case None | GraphQLError():
             told["extensions"].setdefault("code", "BAD_USER_INPUT")
             told["message"] = _without_values(error.message)
+        case _ if away(cause):
+            told["extensions"]["code"] = UNAVAILABLE
+            told["message"] = "The database cannot be reached."
         case _:
             timed_out = _took_too_long(cause.orig if isinstance(cause, OperationalError) else cause)
             told["extensions"]["code"] = "TIMEOUT" if timed_out else "INTERNAL_SERVER_ERROR"
@@ -55,6 +62,13 @@ def failed(error: GraphQLError) -> dict[str, Any]:
                 exc_info=None if timed_out else _bare(cause),
             )
     return told
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    return cause
 
 
 def formatted(error: GraphQLError) -> dict[str, Any]:

@@ -28,8 +28,8 @@ from schema.policies import OPERATIONS
 @dataclass
 class Asked:
     """One request. `set_clock`: its clock came with it, and may lie before what has happened since. `done`: by response
-    key, the results of mutation fields that were made already, or what went wrong with them. `segments`: those that filters
-    name."""
+    key, the results of mutation fields that were made already, or what went wrong with them; `changed`: whether any of them
+    did something. `segments`: those that filters name."""
 
     engine: Engine
     reader: Reader
@@ -40,6 +40,7 @@ class Asked:
     extensions: dict[str, Any] = field(default_factory=dict)
     loader: DataLoader[Any, Any] | None = None
     done: dict[str, Any] = field(default_factory=dict)
+    changed: bool = False
     charged: tuple[int, Standing] | None = None
     segments: Segments = field(default_factory=Segments)
 

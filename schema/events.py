@@ -10,8 +10,9 @@ from typing import Any
 
 from app.platform.live import Stopping, TooSlow
 from app.platform.records import noted
+from schema.answer import UNAVAILABLE
 from schema.documents import Invalid
-from schema.http import told_of, with_request_id
+from schema.http import told_of, unavailable, with_request_id
 from schema.request import EVENT_STREAM, PLAIN_JSON, Headers, Refusal, Scope, read
 from schema.streams import Credentials, Stream, Streams
 
@@ -39,7 +40,7 @@ async def _answer(streams: Streams, scope: Scope, headers: Headers, receive: Any
         only_reads = scope["method"] == "GET"
         stream = await streams.begin(given, who, request_id, dropped.set, only_reads=only_reads, said=said)
     except Exception as failure:  # noqa: BLE001 - told without a word of it
-        await _refuse(send, failure, request_id, said)
+        await _refuse(send, unavailable(failure) or failure, request_id, said)
         return
     try:
         await _start(send, request_id)
@@ -73,7 +74,7 @@ async def _pump(stream: Stream, send: Any, request_id: str, said: dict[str, Any]
     except (Stopping, TooSlow, OSError):
         return
     except Exception as failure:  # noqa: BLE001 - told without a word of it
-        await _write(send, _next(_errors(failure, request_id, said)))
+        await _write(send, _next(_errors(unavailable(failure) or failure, request_id, said)))
     await _write(send, COMPLETE)
 
 
@@ -91,7 +92,7 @@ async def _refuse(send: Any, failure: Exception, request_id: str, said: dict[str
         await _write(send, _next(body) + COMPLETE, more=False)
         return
     status = failure.status if isinstance(failure, Refusal) else 503 if isinstance(failure, Stopping) else 500
-    more = failure.headers if isinstance(failure, Refusal) else {}
+    more = failure.headers if isinstance(failure, Refusal) else {"retry-after": "1"} if status == 503 else {}
     said = {"content-type": f"{PLAIN_JSON}; charset=utf-8", "content-length": str(len(body)), **more}
     await _start(send, request_id, status, said)
     await _write(send, body, more=False)
@@ -99,7 +100,7 @@ async def _refuse(send: Any, failure: Exception, request_id: str, said: dict[str
 
 def _errors(failure: Exception, request_id: str, said: dict[str, Any]) -> bytes:
     if isinstance(failure, Stopping):
-        failure = Refusal(503, "BAD_REQUEST", "The server stops: ask again.")
+        failure = Refusal(503, UNAVAILABLE, "The server stops: ask again.")
     return with_request_id(told_of(failure, said), request_id)
 
 

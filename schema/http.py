@@ -18,15 +18,15 @@ from anyio.to_thread import run_sync
 from graphql import ExecutionResult, GraphQLError, execute
 from graphql.execution.values import VariableValues
 from sqlalchemy import Engine
-from starlette.requests import Request
 
 from app.platform.access import Caller
+from app.platform.away import away
 from app.platform.limits import Limiter
 from app.platform.records import Records, noted
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import access, bounds, lane, written
-from schema.answer import MOST_ERRORS, failed, formatted, told
+from schema.answer import MOST_ERRORS, UNAVAILABLE, failed, formatted, told
 from schema.charge import charge, with_extensions
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
@@ -127,6 +127,8 @@ class Endpoint:
             status = 200 if well_formed and not as_graphql else refusal.status
             return status, "core", told_of(refusal, said), refusal.headers
         except Exception as failure:  # noqa: BLE001 - told without a word of it
+            if gone := unavailable(failure):
+                return gone.status, "core", told_of(gone, said), gone.headers
             status = (400 if as_graphql else 200) if isinstance(failure, Invalid) else 500
             return status, "core", told_of(failure, said), {}
         no_data = isinstance(body, dict) and "data" not in body
@@ -197,10 +199,6 @@ class Endpoint:
                 await asked.read_segments(refuse_arguments(operation, variables, caller, now))
         return "core", await completed(found, given, asked)
 
-    async def who(self, request: Request) -> Caller:
-        """Of a page beside this one; raises Unauthenticated."""
-        return await self._callers(request.scope, headers_of(request.scope))
-
     async def caller(self, scope: Scope, headers: Headers) -> Caller:
         """Raises Refusal."""
         try:
@@ -249,6 +247,17 @@ def told_of(failure: Exception, said: dict[str, Any]) -> dict[str, Any]:
     return body | {"extensions": said} if said else body
 
 
+def unavailable(failure: Exception) -> Refusal | None:
+    """What is said where the database is away; it may be asked again unless it may have been done."""
+    gone = away(failure)
+    if gone is None:
+        return None
+    if gone.unknown:
+        told = "The database went away while this was committed: whether it was done is not known."
+        return Refusal(503, UNAVAILABLE, f"{told} With an idempotency key it could be sent again.")
+    return Refusal(503, UNAVAILABLE, "The database cannot be reached: ask again.", {"retry-after": "1"})
+
+
 def status_of(failure: Exception) -> int:
     """What HTTP says of a request that came to nothing."""
     return failure.status if isinstance(failure, Refusal) else 400 if isinstance(failure, Invalid) else 500
@@ -258,7 +267,11 @@ def errors_of(failure: Exception) -> list[dict[str, Any]]:
     """What a request is told that came to nothing."""
     match failure:
         case Refusal():
-            return [{"message": failure.message, "extensions": {"code": failure.code}}]
+            extensions: dict[str, Any] = {"code": failure.code}
+            # Over a transport without headers it stands here alone.
+            if "retry-after" in failure.headers:
+                extensions["retryAfter"] = int(failure.headers["retry-after"])
+            return [{"message": failure.message, "extensions": extensions}]
         case Invalid():
             told = {"extensions": {"code": failure.code}}
             return [formatted(error) | told for error in failure.errors[:MOST_ERRORS]]

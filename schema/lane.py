@@ -22,6 +22,7 @@ from graphql import (
 )
 
 from app.platform.access import Caller
+from app.platform.away import away
 from app.platform.refusals import BadInput
 from app.query.fetch import NOTHING, Reader
 from app.query.question import Question
@@ -115,6 +116,8 @@ def _with_errors(roots: Sequence[Root], found: Sequence[bytes | Exception]) -> b
         if isinstance(each, bytes):
             parts.append(each)
             continue
+        if away(each):
+            raise each
         key = root.selected.key
         errors.append(failed(GraphQLError(str(each), root.selected.nodes, path=[key], original_error=each)))
         parts.append(root.prefix + NOTHING)

@@ -14,6 +14,7 @@ from graphql import FieldNode, GraphQLError, GraphQLSchema, OperationDefinitionN
 from graphql.execution.values import get_argument_values, get_directive_values
 from strawberry.directive import DirectiveLocation
 
+from app.platform.away import Away
 from app.platform.idempotency import claim, fingerprint, remember
 from app.platform.refusals import Code, Refused
 from app.platform.work import Work
@@ -100,9 +101,14 @@ async def perform(
         return result
 
     try:
-        return await writer_of(request.engine).write(
+        result = await writer_of(request.engine).write(
             request.caller, request.now, do, in_memory=mutated.light, looks=mutated.looks(given)
         )
+        request.changed = True
+        return result
+    except Away as gone:
+        # What carries a key has no second effect, whatever became of it.
+        raise Away(unknown=gone.unknown and key is None) from gone
     except Refused as refused:
         return {"user_errors": [as_dict(problem) for problem in refused.problems]}
     except _Aborted as aborted:

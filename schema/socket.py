@@ -15,7 +15,7 @@ import orjson
 
 from app.platform.live import Stopping, TooSlow
 from app.platform.records import Record, noted
-from schema.http import errors_of, status_of, with_request_id
+from schema.http import errors_of, status_of, unavailable, with_request_id
 from schema.request import LARGEST_BODY, Refusal, Scope, given_of, headers_of
 from schema.streams import Credentials, Stream, Streams
 from schema.strict_json import NotJSON, parsed
@@ -24,7 +24,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 INIT_SECONDS, CLOSE_SECONDS = 10.0, 1.0
 MOST_OPERATIONS = 100
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 4400, 4401, 4403, 4406
-TIMED_OUT, TAKEN, TOO_MANY_INITS, FAILED, RESTARTS = 4408, 4409, 4429, 1011, 1012
+TIMED_OUT, TAKEN, TOO_MANY_INITS, FAILED, RESTARTS, TRY_AGAIN = 4408, 4409, 4429, 1011, 1012, 1013
 
 
 class Closed(Exception):
@@ -127,6 +127,10 @@ class Socket:
             await self._streams.endpoint.caller(who.scope, who.headers)
         except Refusal:
             raise Closed(FORBIDDEN, "Forbidden") from None
+        except Exception as failure:
+            if unavailable(failure):
+                raise Closed(TRY_AGAIN, "Try again later") from None
+            raise
         self._who = who
         await self._say({"type": "connection_ack"})
 
@@ -172,6 +176,7 @@ class Socket:
 
     async def _refuse(self, key: str, failure: Exception, request_id: str) -> None:
         """The operation has come to nothing, or the connection has."""
+        failure = unavailable(failure) or failure
         noted().status = status_of(failure)
         closed = _closing(failure)
         if closed is not None:

@@ -4,6 +4,7 @@ The same limits hold as over HTTP: a document is parsed, validated and bounded o
 anything begins, and who asks is looked up again for each answer. What carries them are events.py and socket.py.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
 from app.platform.access import Caller
+from app.platform.away import away
 from app.platform.database import instant_text
 from app.platform.ids import PublicId, key_of
 from app.platform.live import Live, Subscriber
@@ -96,19 +98,33 @@ class Streams:
     async def _hints(
         self, subscriber: Subscriber, who: Credentials, telling: "_Telling"
     ) -> AsyncIterator[bytes | None]:
-        endpoint = self.endpoint
         while True:
             change = await subscriber.next(LOOK_SECONDS)
-            # The key may have been revoked since, or may do less.
-            caller = await endpoint.caller(who.scope, who.headers)
-            _refuse_scopes(telling.operation, caller, telling.variables)
-            if change is None:
-                yield None
-            elif EVENTS.get(change.event.partition(".")[0]) in caller.may:
-                asked = endpoint.asked(caller, endpoint.clock(who.headers))
-                await asked.read_segments(telling.segments)
-                body = await completed(telling.document, telling.given, asked, _told(change))
-                yield with_request_id(body, telling.request_id)
+            while True:
+                try:
+                    body = await self._hint(change, who, telling)
+                    break
+                except Exception as failure:
+                    if not away(failure):
+                        raise
+                    # Nothing can be told meanwhile, nor has happened; it goes on when the database is back.
+                    yield None
+                    await asyncio.sleep(LOOK_SECONDS / 2)
+            if change is None or body is not None:
+                yield body
+
+    async def _hint(self, change: Change | None, who: Credentials, telling: "_Telling") -> bytes | None:
+        """What is told of a change; nothing, of one that is not for the caller. Raises Refusal, and Away."""
+        endpoint = self.endpoint
+        # The key may have been revoked since, or may do less.
+        caller = await endpoint.caller(who.scope, who.headers)
+        _refuse_scopes(telling.operation, caller, telling.variables)
+        if change is None or EVENTS.get(change.event.partition(".")[0]) not in caller.may:
+            return None
+        asked = endpoint.asked(caller, endpoint.clock(who.headers))
+        await asked.read_segments(telling.segments)
+        body = await completed(telling.document, telling.given, asked, _told(change))
+        return with_request_id(body, telling.request_id)
 
 
 @dataclass(frozen=True)

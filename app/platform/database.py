@@ -33,6 +33,7 @@ from app.platform.walls import CANNOT_SERVE, TAKE_ROLE
 # A worker that waits longer than this for another writer gives up: the caller retries, nothing is half done.
 LOCK_SECONDS = 5
 QUESTION_SECONDS = 10
+CONNECT_SECONDS = 5
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -158,7 +159,7 @@ def connect(url: str, *, serving: bool = False) -> Engine:
             pool_size=10,
             max_overflow=10,
             hide_parameters=True,
-            connect_args={"options": options},
+            connect_args={"options": options, "connect_timeout": CONNECT_SECONDS},
         )
         if serving:
             event.listen(engine, "connect", _take_role)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from app.platform.away import Away
 from app.platform.outbox import AT_ONCE, Change, listen, outbox_of
 
 LONGEST_LINE = 100
@@ -170,8 +171,10 @@ class Live:
         feed.subscribers.add(subscriber)
         try:
             await asyncio.wait_for(asyncio.shield(feed.begun), BEGIN_SECONDS)
-        except BaseException:
+        except BaseException as failure:
             self.unsubscribe(subscriber)
+            if isinstance(failure, TimeoutError):
+                raise Away from None
             raise
         return subscriber
 

@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app.platform.away import Away
 from app.platform.database import connect
 from app.platform.refusals import OperatorError
 
@@ -69,7 +70,7 @@ def opened(url: str, *, as_it_is: bool = False) -> Iterator[Engine]:
         if behind and not as_it_is:
             raise OperatorError("The database is not up to date: run guanxi migrate.")
         yield engine
-    except OperationalError:
+    except (OperationalError, Away):
         raise OperatorError("The database is busy, full or gone; what was under way is undone. Try again.") from None
     finally:
         engine.dispose()

@@ -22,6 +22,8 @@ from app.platform.sending import Prepared
 # Locks have a timeout of their own; this is a server that has gone without a word.
 _SILENT_MILLISECONDS = 60_000
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+# What the driver says for itself, as when the connection is cut, has no SQLSTATE.
+LOST = "?????"
 _GOOD = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
 
 
@@ -91,7 +93,7 @@ class Piped:
                     self._reading.set_pgresult(result)
                     sent.rows = self._reading.load_rows(0, result.ntuples, tuple)
             elif not failed:
-                failed = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"?????").decode()
+                failed = (result.error_field(pq.DiagnosticField.SQLSTATE) or LOST.encode()).decode()
             self._result()  # the end of its results
         self._result()  # the end of the pipeline
         fresh, self._fresh = self._fresh, []

@@ -1,7 +1,7 @@
 """One transaction's work: the session, the caller, the clock, and the trail it leaves."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.platform.access import Caller, Org
 from app.platform.audit import AuditEntry
+from app.platform.away import Away, away
 from app.platform.database import Base
 from app.platform.days import local_day
 from app.platform.ids import new_id
@@ -128,12 +129,17 @@ class Work:
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
     """A writing session: committed when the block ends, undone whole when it raises."""
-    if engine.dialect.name == "sqlite":
-        with one_writer, Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
-    else:
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+    sqlite = engine.dialect.name == "sqlite"
+    with one_writer if sqlite else nullcontext(), Session(engine, expire_on_commit=False) as session:
+        yield session
+        session.flush()
+        try:
+            session.commit()
+        except Exception as failure:
+            if away(failure) is None:
+                raise
+            # SQLite undoes what it could not write.
+            raise Away(unknown=not sqlite) from failure
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from app.platform.access import Caller
+from app.platform.away import Away, away
 from app.platform.foreseen import Foreseen, Unforeseen
 from app.platform.outbox import committed
 from app.platform.records import count_statement
@@ -205,7 +206,7 @@ class Writer:
                 if writing:
                     writing.commit()
             except Exception as error:  # noqa: BLE001 - told to each
-                _fail(group, error)
+                _fail(group, Away(unknown=True) if away(error) else error)
                 writing = _close(writing)
             self._told(group)
         _close(writing)

@@ -13,7 +13,8 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import make_url
 
-from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
+from app.platform.away import Away
+from app.platform.database import CONNECT_SECONDS, LOCK_SECONDS, QUESTION_SECONDS
 from app.platform.walls import TAKE_ROLE, entering
 from app.query.statement import Prepared
 
@@ -101,6 +102,8 @@ class _Pool:
                 # It was cut while it lay idle: a reading may be asked again, on a new one.
                 if used and isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.PostgresError):
                     continue
+                if isinstance(error, OSError):
+                    raise Away from None
                 raise
             prepared.ran((time.perf_counter() - began) * 1000)
             self._give(connection)
@@ -123,7 +126,11 @@ class _Pool:
             return None
         self._opened += 1
         try:
-            driver = await asyncpg.connect(self._dsn, server_settings=SETTINGS)
+            try:
+                driver = await asyncpg.connect(self._dsn, server_settings=SETTINGS, timeout=CONNECT_SECONDS)
+            except OSError:
+                # Refused, unreachable, or without an answer in time.
+                raise Away from None
             # The JSON that a statement answers with goes on as the bytes that came.
             await driver.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=bytes, format="binary")
             await driver.execute(TAKE_ROLE)

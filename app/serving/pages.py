@@ -13,10 +13,11 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from app.platform.access import Caller
+from app.platform.away import away
 from app.platform.refusals import Forbidden, Unauthenticated
 from app.platform.scopes import ADMIN
 from app.serving.journal import Journal
-from app.serving.ready import Ready
+from app.serving.ready import AWAY, Ready
 
 NAME = "Guanxi"
 _PLACES = {
@@ -85,10 +86,11 @@ def routes(ready: Ready, journal: Journal, who: Who, schema: Callable[[], str]) 
         # Not by address: behind a proxy on the same host everybody comes from this one.
         try:
             (await who(request)).require(ADMIN)
-        except Unauthenticated as refused:
-            return PlainTextResponse(str(refused), 401, {"www-authenticate": "Bearer"})
-        except Forbidden as refused:
-            return PlainTextResponse(str(refused), 403)
+        except Exception as failure:
+            refused = _refused(failure)
+            if refused is None:
+                raise
+            return refused
         journal.look()
         text = await run_sync(journal.metrics.text)
         return Response(text, headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})
@@ -101,6 +103,15 @@ def routes(ready: Ready, journal: Journal, who: Who, schema: Callable[[], str]) 
         "/metrics": metrics,
     }
     return [Route(path, page) for path, page in made.items()]
+
+
+def _refused(failure: Exception) -> Response | None:
+    match failure:
+        case Unauthenticated():
+            return PlainTextResponse(str(failure), 401, {"www-authenticate": "Bearer"})
+        case Forbidden():
+            return PlainTextResponse(str(failure), 403)
+    return PlainTextResponse(AWAY, 503, {"retry-after": "1"}) if away(failure) else None
 
 
 def _page() -> str:
