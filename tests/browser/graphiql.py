@@ -78,6 +78,18 @@ def test_the_explorer_writes_what_is_ticked(server: Server, window: Opens) -> No
     assert "language" in seen.run()["data"]["customer"]
 
 
+def test_what_else_can_be_asked_is_told_where_one_types(server: Server, window: Opens) -> None:
+    seen = window().open(server)
+    expect(seen.plugin).to_contain_text("Who asks.")
+    seen.editor("Operation").get_by_text("totalCount").click()
+    seen.page.keyboard.press("End")
+    seen.page.keyboard.press("Enter")
+    seen.page.keyboard.press("Control+Space")
+    told = seen.page.locator(".suggest-widget")
+    expect(told).to_contain_text("pageInfo")
+    expect(told).to_contain_text("edges")
+
+
 def test_what_is_wrong_is_said_in_a_sentence(server: Server, window: Opens) -> None:
     seen = window().open(server)
     seen.replace("totalCount", "totalCuont")
