@@ -49,10 +49,14 @@ def _results(statement: Statement, keys: Select[Any] | None) -> FromClause:
     launched = c.c.launched_at.is_not(None) if now is None else c.c.launched_at <= now
     tests = [c.c.org_id == statement.org, launched, *([c.c.id.in_(keys)] if keys is not None else [])]
     until_day = c.c.launched_day + c.c.conversion_days
+    latest = sql.DaysLater(c.c.launched_at, c.c.conversion_days + constant(_MARGIN_DAYS))
     each = fenced(
         select(
-            *(c.c[key] for key in ("org_id", "id", "launched_at", "conversion_days", "treatment", "holdout")),
+            *(c.c[key] for key in ("org_id", "id", "launched_at", "treatment", "holdout")),
             until_day.label("until_day"),
+            # Computed here: PostgreSQL compares nothing that it must compute before it has looked whose row it is, and
+            # would read an index to its end.
+            latest.label("latest"),
             cost_of(c.c, now).label("cost"),
         ).where(*tests),
         statement.name("launched"),
@@ -80,36 +84,36 @@ def _sums(statement: Statement, each: Any, now: Any) -> FromClause:
     p: Any = Purchase.__table__.alias(statement.name("bought"))
     m: Any = CampaignMember.__table__.alias(statement.name("member"))
     # The days decide; the instants are there for the index.
-    latest = sql.DaysLater(each.c.launched_at, each.c.conversion_days + constant(_MARGIN_DAYS))
     in_window = and_(
         p.c.org_id == statement.org,
         p.c.purchased_at >= each.c.launched_at,
-        p.c.purchased_at <= latest,
+        p.c.purchased_at <= each.c.latest,
         p.c.local_day <= each.c.until_day,
+    )
+    # Folded before members are looked at: what is held against them is so few and narrow that it fits into memory.
+    b = (
+        select(
+            each.c.id, p.c.customer_id, func.count().label("orders"), sql.whole(func.sum(net(p.c, now))).label("spend")
+        )
+        .select_from(each.join(p, in_window))
+        .where(*kept(p.c, now))
+        .group_by(each.c.id, p.c.customer_id)
+        .subquery(statement.name("buyer"))
     )
     members = and_(
         m.c.org_id == statement.org,
-        m.c.campaign_id == each.c.id,
-        m.c.customer_id == p.c.customer_id,
+        m.c.campaign_id == b.c.id,
+        m.c.customer_id == b.c.customer_id,
         m.c.arm.is_not(None),
     )
-    of_member = (
-        select(
-            m.c.campaign_id, m.c.arm, func.count().label("orders"), sql.whole(func.sum(net(p.c, now))).label("spend")
-        )
-        .select_from(each.join(p, in_window).join(m, members))
-        .where(*kept(p.c, now))
-        .group_by(m.c.campaign_id, m.c.arm, m.c.customer_id)
-        .subquery(statement.name("converted"))
-    )
-    o = of_member.c
-    values = {"converted": constant(1), "orders": o.orders, "spend": o.spend}
+    values = {"converted": constant(1), "orders": b.c.orders, "spend": b.c.spend}
     sums = [
-        sql.whole(func.sum(case((o.arm == sql.text(arm.name), values[key])))).label(f"{name}_{key}")
+        sql.whole(func.sum(case((m.c.arm == sql.text(arm.name), values[key])))).label(f"{name}_{key}")
         for name, arm in _ARMS.items()
         for key in _SUMS
     ]
-    return select(o.campaign_id, *sums).group_by(o.campaign_id).subquery(statement.name("sums"))
+    found = select(m.c.campaign_id, *sums).select_from(b.join(m, members)).group_by(m.c.campaign_id)
+    return found.subquery(statement.name("sums"))
 
 
 COLUMNS = ("until_day", "today", "cost", *(f"{arm}_{key}" for arm in _ARMS for key in ("members", *_SUMS)))
