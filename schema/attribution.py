@@ -1,6 +1,7 @@
 """What touches and channels are credited with, as it is read."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import strawberry
@@ -128,8 +129,16 @@ def attribution(planner: Planner, selected: Selected, of: GraphQLObjectType, giv
         "by": list(AttributionKey).index(given["by"]),
         "model": list(AttributionModel).index(given["model"]),
         "look_back": given["lookBackDays"],
+        "touched_since": _touched_since(given["from"], given["lookBackDays"]),
     }
     return every(planner, selected, of, given)
+
+
+def _touched_since(since: datetime, look_back: int) -> datetime:
+    """No touch of the look-back is older: a local day may begin so much earlier than it does in UTC."""
+    earliest = datetime.min.replace(tzinfo=UTC)
+    margin = timedelta(days=look_back + 2)
+    return since - margin if since - earliest > margin else earliest
 
 
 channel_quality = _in_period(every)

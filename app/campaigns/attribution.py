@@ -8,6 +8,7 @@ down; the units left over go one each to the largest remainders, of equal ones t
 purchase so add up to it exactly, and rows to the period. A conversion is shared in the same way, as a million parts.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -54,10 +56,12 @@ class AttributionKey(Enum):
     CAMPAIGN = "CAMPAIGN"
 
 
-# 2^30 x 2^(-n/7), rounded: weights after n days, to be halved for each whole week.
-DECAYED = (1 << 30, 972513379, 880828381, 797787109, 722574664, 654452972, 592753544)
-# A product of numbers below 2^47 is made in two steps by this, so that neither passes 2^63.
-_HALF = constant(1 << 15)
+# 2^36 x 2^(-n/7), rounded: weights after n days, to be halved for each whole week.
+DECAYED = (1 << 36, 62240856276, 56373016413, 51058374991, 46244778488, 41884990225, 37936226825)
+# Of more touches than that the weights have fewer bits, so that their sum stays below 2^46, of 2^16 on one day too.
+MANY, FEWER_BITS = 256, 6
+# A product is made in two steps by this, so that neither passes 2^63.
+_HALF = constant(1 << 18), constant(1 << 15)
 _ONE, _NONE = constant(1), constant(0)
 
 
@@ -87,77 +91,111 @@ def in_period(at: Expression, statement: Statement) -> list[ColumnElement[bool]]
 
 
 def _bought(statement: Statement) -> CTE:
-    """What is shared, with the day of the last touch before it: null where there is none."""
+    """What is shared; `span`: into which stretch of the look-back's length its day falls."""
     p: Any = purchases.table.alias("bought_order")
     stands, revenue = kept(p, statement)
-    t: Any = Touchpoint.__table__.alias("last_touch")
-    last = select(t.c.local_day).where(*_before(t, p, statement)).order_by(t.c.occurred_at.desc(), t.c.id.desc())
+    told = (p.c[key] for key in ("id", "customer_id", "purchased_at", "local_day"))
+    span = p.c.local_day // (statement.bind("look_back") + _ONE)
     return fenced(
-        select(
-            p.c.id,
-            p.c.customer_id,
-            p.c.purchased_at,
-            p.c.local_day,
-            revenue.label("revenue"),
-            last.limit(_ONE).correlate(p).scalar_subquery().label("last_day"),
-        ).where(*stands, p.c.gross_reporting.is_not(None), *in_period(p.c.purchased_at, statement)),
+        select(*told, revenue.label("revenue"), span.label("span")).where(
+            *stands, p.c.gross_reporting.is_not(None), *in_period(p.c.purchased_at, statement)
+        ),
         "bought",
     )
 
 
-def _before(touch: Any, bought: Any, statement: Statement) -> list[ColumnElement[bool]]:
-    """The live touches of the look-back: of its local day and so many before, up to the purchase."""
-    earliest = bought.c.local_day - statement.bind("look_back")
-    return [
-        touch.c.org_id == statement.org,
-        touch.c.customer_id == sql.Given(bought.c.customer_id),
-        touch.c.occurred_at <= sql.Given(bought.c.purchased_at),
-        # By this the index is read from there on: no day begins more than a day before it does in UTC.
-        touch.c.occurred_at >= StartUtc(earliest - _ONE),
-        touch.c.local_day >= earliest,
-        lasting(touch.c.retracted_at),
-    ]
-
-
-def _touched(statement: Statement, bought: CTE) -> CTE:
-    """Each touch before each purchase, and what tells their weights."""
+def _touched(statement: Statement, bought: CTE) -> FromClause:
+    """Each touch before each purchase, in their order, and what tells their weights."""
     t: Any = Touchpoint.__table__.alias("touch")
-    by, age = statement.bind("by"), bought.c.last_day - t.c.local_day
+    by = statement.bind("by")
+    channel, campaign = (by == constant(place) for place, _ in enumerate(AttributionKey))
+    credited = case((channel, t.c.channel)).label("channel"), case((campaign, t.c.campaign_id)).label("campaign_id")
+    pairs = _laid_beside if statement.dialect == "postgresql" else _looked_up
+    touches = pairs(statement, bought, t, credited)
+    of_one = _of_one(touches)
+    return select(
+        touches,
+        func.count().over(**of_one).label("touches"),
+        func.first_value(touches.c.id).over(**of_one).label("first_id"),
+        func.last_value(touches.c.id).over(**of_one).label("last_id"),
+        func.last_value(touches.c.local_day).over(**of_one).label("last_day"),
+    ).subquery("placed")
+
+
+def _pair(bought: CTE, touch: Any, credited: Iterable[Expression]) -> Select[Any]:
+    told = (touch.c[key] for key in ("id", "occurred_at", "local_day"))
+    return select(bought.c.id.label("purchase_id"), bought.c.revenue, *told, *credited)
+
+
+def _looked_up(statement: Statement, bought: CTE, t: Any, credited: Iterable[Expression]) -> FromClause:
+    """By the index of a customer's touches, purchase by purchase."""
+    earliest = bought.c.local_day - statement.bind("look_back")
+    before = and_(
+        t.c.org_id == statement.org,
+        t.c.customer_id == sql.Given(bought.c.customer_id),
+        t.c.occurred_at <= sql.Given(bought.c.purchased_at),
+        # By this the index is read from there on: no day begins more than a day before it does in UTC.
+        t.c.occurred_at >= StartUtc(earliest - _ONE),
+        t.c.local_day >= earliest,
+        lasting(t.c.retracted_at),
+    )
+    return _pair(bought, t, credited).select_from(bought.join(t, before)).subquery("touched")
+
+
+def _laid_beside(statement: Statement, bought: CTE, t: Any, credited: Iterable[Expression]) -> FromClause:
+    """By customer and span, of all touches that may come before one of them: each is laid into its own span and into
+    the next, and so beside what was bought in the look-back after it.
+
+    A full join, and a test that it cannot see through: PostgreSQL hashes both, however few rows it takes them for. Of
+    an organisation that has just come it takes the wrong index for as good, and would read all touches for each
+    purchase.
+    """
+    later: Any = union_all(select(_NONE.label("spans")), select(_ONE.label("spans"))).subquery("later")
+    span = t.c.local_day // (statement.bind("look_back") + _ONE) + later.c.spans
+    told = (t.c[key] for key in ("id", "customer_id", "occurred_at", "local_day"))
+    m = (
+        select(*told, *credited, span.label("span"))
+        .select_from(t.join(later, true()))
+        .where(
+            t.c.org_id == statement.org,
+            lasting(t.c.retracted_at),
+            t.c.occurred_at >= statement.bind("touched_since", Instant()),
+            t.c.occurred_at < statement.bind("until", Instant()),
+            t.c.occurred_at <= statement.now,
+        )
+        .subquery("met")
+    )
+    same = and_(m.c.customer_id == bought.c.customer_id, m.c.span == bought.c.span)
+    earliest = bought.c.local_day - statement.bind("look_back")
+    before = sql.either(and_(m.c.occurred_at <= bought.c.purchased_at, m.c.local_day >= earliest)) == _ONE
+    rows = _pair(bought, m, (m.c.channel, m.c.campaign_id)).select_from(bought.join(m, same, full=True))
+    return rows.where(before).subquery("touched")
+
+
+def _of_one(touches: Any) -> dict[str, Any]:
+    """A window over all touches of one purchase. Always the same, so that they are sorted once."""
+    order = [touches.c.occurred_at, touches.c.id]
+    return {"partition_by": touches.c.purchase_id, "order_by": order, "rows": (None, None)}
+
+
+def _decayed(placed: FromClause) -> FromClause:
+    """The weights after so many days, and their sum: fewer bits of them where very many are to be added."""
+    age = placed.c.last_day - placed.c.local_day
     of_days = case(
         {constant(n): constant(weight) for n, weight in enumerate(DECAYED)}, value=sql.Remainder(age, constant(7))
     )
-    channel, campaign = (by == constant(place) for place, _ in enumerate(AttributionKey))
-    touches = fenced(
-        select(
-            bought.c.id.label("purchase_id"),
-            bought.c.revenue,
-            t.c.id,
-            t.c.occurred_at,
-            case((channel, t.c.channel)).label("channel"),
-            case((campaign, t.c.campaign_id)).label("campaign_id"),
-            cast(of_days, BigInteger).bitwise_rshift(cast(age // constant(7), Integer)).label("decayed"),
-        )
-        .select_from(bought.join(t, and_(*_before(t, bought, statement))))
-        .where(bought.c.last_day.is_not(None)),
-        "touched",
+    halved = age // constant(7) + case((placed.c.touches > constant(MANY), constant(FEWER_BITS)), else_=_NONE)
+    aged = select(placed, cast(of_days, BigInteger).bitwise_rshift(cast(halved, Integer)).label("decayed")).subquery(
+        "aged"
     )
-    of_one: Any = {"partition_by": touches.c.purchase_id, "order_by": [touches.c.occurred_at, touches.c.id]}
-    of_one["rows"] = (None, None)
-    return fenced(
-        select(
-            touches,
-            func.count().over(**of_one).label("touches"),
-            func.first_value(touches.c.id).over(**of_one).label("first_id"),
-            func.last_value(touches.c.id).over(**of_one).label("last_id"),
-            sql.whole(func.sum(touches.c.decayed).over(**of_one)).label("all_decayed"),
-        ),
-        "placed",
-    )
+    total = sql.whole(func.sum(aged.c.decayed).over(**_of_one(aged)))
+    return select(aged, total.label("all_decayed")).subquery("decaying")
 
 
-def _weighed(statement: Statement, placed: CTE) -> CTE:
+def _weighed(statement: Statement, placed: FromClause) -> CTE:
     """The weight of each touch by the model, and the sum of those of its purchase."""
     model = statement.bind("model")
+    placed = _decayed(placed)
     is_first, is_last = placed.c.id == placed.c.first_id, placed.c.id == placed.c.last_id
     # 40/20/40: each end has twice what all in between have together.
     between = placed.c.touches - constant(2)
@@ -175,8 +213,10 @@ def _weighed(statement: Statement, placed: CTE) -> CTE:
         return case({constant(n): found[each][which] for n, each in enumerate(AttributionModel)}, value=model)
 
     carried = (placed.c[key] for key in ("purchase_id", "id", "occurred_at", "channel", "campaign_id", "revenue"))
+    half = case((placed.c.touches > constant(MANY), _HALF[1]), else_=_HALF[0]).label("half")
+    once = sql.either(is_last).label("once")
     weight, all_weights = by_model(0).label("weight"), by_model(1).label("weights")
-    return fenced(select(*carried, constant(MILLION).label("conversions"), weight, all_weights), "weighed")
+    return fenced(select(*carried, once, constant(MILLION).label("conversions"), weight, all_weights, half), "weighed")
 
 
 _SHARED = ("revenue", "conversions")
@@ -186,7 +226,7 @@ def _credits(weighed: CTE) -> list[Select[Any]]:
     """What each touch is credited with: its part rounded down, and one more for the largest remainders."""
     parts: list[Any] = []
     for key in _SHARED:
-        whole, rest = _share(weighed.c[key], weighed.c.weight, weighed.c.weights)
+        whole, rest = _share(weighed.c[key], weighed.c.weight, weighed.c.weights, weighed.c.half)
         parts += [whole.label(key), rest.label(f"{key}_rest")]
     told = (weighed.c[key] for key in ("purchase_id", "id", "occurred_at", "channel", "campaign_id", "weights"))
     parted = fenced(select(*told, *parts), "parted")
@@ -216,13 +256,25 @@ def _left_over(parted: CTE, key: str) -> Select[Any]:
     )
 
 
-def _share(amount: Expression, weight: Expression, of: Expression) -> tuple[Expression, Expression]:
-    """amount x weight / of, rounded down, and what remains. Exact for weights up to 2^30, and so for 2^16 touches of
-    one purchase on one day."""
+def _share(amount: Expression, weight: Expression, of: Expression, half: Expression) -> tuple[Expression, Expression]:
+    """amount x weight / of, rounded down, and what remains. Exact, for up to 2^16 touches of one purchase on one
+    day."""
     rest = sql.Remainder(amount, of)
-    high = rest * (weight // _HALF)
-    low = sql.Remainder(high, of) * _HALF + rest * sql.Remainder(weight, _HALF)
-    return amount // of * weight + high // of * _HALF + low // of, sql.Remainder(low, of)
+    high = rest * (weight // half)
+    low = sql.Remainder(high, of) * half + rest * sql.Remainder(weight, half)
+    return amount // of * weight + high // of * half + low // of, sql.Remainder(low, of)
+
+
+def _alone(bought: CTE, weighed: CTE) -> Select[Any]:
+    """What no touch came before: all that was bought, less what was."""
+    b, w = bought.c, weighed.c
+    all_of = select(func.sum(b.revenue).label("revenue"), func.count().label("orders")).select_from(bought)
+    touched = select(func.sum(case((w.once == _ONE, w.revenue))).label("revenue"), func.sum(w.once).label("orders"))
+    every, some = all_of.subquery("every_order"), touched.subquery("touched_order")
+    left = {key: sql.whole(every.c[key] - func.coalesce(some.c[key], _NONE)) for key in ("revenue", "orders")}
+    none = cast(null(), Words()).label("channel"), cast(null(), Key()).label("campaign_id")
+    columns: list[Any] = [*none, left["revenue"], left["orders"] * constant(MILLION)]
+    return select(*columns).select_from(every.join(some, true()))
 
 
 def _attributed(statement: Statement, _: Select[Any] | None) -> FromClause:
@@ -234,14 +286,8 @@ def _attributed(statement: Statement, _: Select[Any] | None) -> FromClause:
 
 def _made(statement: Statement) -> CTE:
     bought = _bought(statement)
-    alone = select(
-        cast(null(), Words()).label("channel"),
-        cast(null(), Key()).label("campaign_id"),
-        bought.c.revenue,
-        constant(MILLION).label("conversions"),
-    ).where(bought.c.last_day.is_(None))
-    credited = _credits(_weighed(statement, _touched(statement, bought)))
-    each = union_all(*credited, alone).subquery("each_credit")
+    weighed = _weighed(statement, _touched(statement, bought))
+    each = union_all(*_credits(weighed), _alone(bought, weighed)).subquery("each_credit")
     by, sums = (each.c.channel, each.c.campaign_id), [sql.whole(func.sum(each.c[key])) for key in _SHARED]
     named = (total.label(key) for total, key in zip(sums, _SHARED, strict=True))
     # Whoever is credited with nothing, as those between are by the first touch, has no row.

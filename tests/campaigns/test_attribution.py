@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.campaigns.attribution import DECAYED
+from app.campaigns.attribution import DECAYED, FEWER_BITS, MANY
 from app.platform.days import local_day
 from app.platform.ids import new_id
 from app.platform.text import LARGEST
@@ -106,7 +106,49 @@ def test_what_is_left_over_goes_to_the_later_touch(shop: Shop) -> None:
 
 def test_the_weights_of_days_are_powers_of_a_half() -> None:
     with localcontext(prec=40):
-        assert tuple(round(2**30 * Decimal(2) ** (Decimal(-day) / 7)) for day in range(7)) == DECAYED
+        assert tuple(round(2**36 * Decimal(2) ** (Decimal(-day) / 7)) for day in range(7)) == DECAYED
+
+
+def test_time_decay_is_exact_to_the_cent_of_ten_million(shop: Shop) -> None:
+    days = {"WEBSITE": 9, "EMAIL": 5, "STORE": 0, "SMS": 3}
+    with shop.working() as work:
+        someone = people(work, 1, SINCE)
+        for channel, ago in days.items():
+            touch(work, someone, NOW - (1 + ago) * DAY, None, channel=channel)
+        buy(work, someone, NOW - DAY, 999_999_989)
+    with localcontext(prec=60):
+        weighed = [
+            Fraction(Decimal(2) ** (Decimal(-ago) / 7)) for _, ago in sorted(days.items(), key=lambda each: -each[1])
+        ]
+    named = sorted(days, key=lambda channel: -days[channel])
+    wanted = {name: money(part, 2) for name, part in zip(named, parts(999_999_989, weighed), strict=True)}
+    assert credited(shop, "TIME_DECAY") == wanted
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_very_many_touches_share_the_largest_purchase(shop: Shop, model: str) -> None:
+    many = 3 * MANY
+    with shop.working() as work:
+        someone = people(work, 1, SINCE)
+        for number in range(many):
+            touch(work, someone, NOW - DAY - timedelta(hours=number), None, channel=CHANNELS[number % 4])
+        buy(work, someone, NOW - DAY, LARGEST)
+    latest_last = [(NOW - DAY - timedelta(hours=number), CHANNELS[number % 4]) for number in reversed(range(many))]
+    found = [each for each in latest_last if local_day(each[0], shop.zone) >= local_day(NOW - DAY, shop.zone) - 30]
+    shared = parts(LARGEST, weights(model, [local_day(at, shop.zone) for at, _ in found]))
+    wanted: dict[str | None, int] = {}
+    for (_, channel), part in zip(found, shared, strict=True):
+        wanted[channel] = wanted.get(channel, 0) + part
+    assert credited(shop, model) == {channel: money(part, 2) for channel, part in wanted.items() if part}
+
+
+def test_whoever_has_just_come_is_answered_before_the_planner_knows_of_them(shop: Shop) -> None:
+    with shop.working() as work:
+        everybody = people(work, 6_000, SINCE)
+        touch(work, everybody, NOW - 3 * DAY, None)
+        buy(work, everybody, NOW - DAY, 100)
+    # By an index of all touches it would take 36 million steps.
+    assert credited(shop, "LAST") == {"EMAIL": "6000.00"}
 
 
 # ------------------------------------------------------------------ which touches, which purchases
@@ -257,7 +299,8 @@ def weights(model: str, days: Sequence[int]) -> list[Fraction]:
         case "POSITION":
             return [Fraction(1)] * count
         case _:
-            return [Fraction(DECAYED[age % 7] // 2 ** (age // 7)) for age in (days[-1] - day for day in days)]
+            fewer = FEWER_BITS if count > MANY else 0
+            return [Fraction(DECAYED[age % 7] >> age // 7 + fewer) for age in (days[-1] - day for day in days)]
 
 
 def parts(amount: int, weighed: Sequence[Fraction]) -> list[int]:
