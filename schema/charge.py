@@ -36,6 +36,12 @@ async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
     request.extensions["cost"] = _told(price, standing)
 
 
+def paid_for(limiter: Limiter | None, request: Asked, price: int) -> None:
+    """Tell what it costs, of what was charged when it began: nothing more."""
+    if limiter is not None:
+        request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
+
+
 def with_extensions(body: bytes, request: Asked) -> bytes:
     """An answer's bytes with what is said beside it."""
     return body[:-1] + b',"extensions":' + orjson.dumps(request.extensions) + b"}"

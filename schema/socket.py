@@ -143,21 +143,21 @@ class Socket:
         if key in self._operations:
             raise Closed(TAKEN, "Subscriber already exists")
         request_id = f"{getrandbits(128):032x}"
-        record = self._streams.endpoint.records.begin(request_id, "ws")
+        record, said = self._streams.endpoint.records.begin(request_id, "ws"), dict[str, Any]()
         try:
             if len(self._operations) >= MOST_OPERATIONS:
                 raise Refusal(429, "THROTTLED", f"At most {MOST_OPERATIONS} operations at once on one connection.")
-            stream = await self._streams.begin(given_of(payload), self._who, request_id, self._drop)
+            stream = await self._streams.begin(given_of(payload), self._who, request_id, self._drop, said=said)
         except Exception as failure:  # noqa: BLE001 - told without a word of it
-            await self._refuse(key, failure, request_id)
+            await self._refuse(key, failure, request_id, said)
             self._over(record)
             return
-        task = asyncio.create_task(self._answer(key, stream, request_id))
+        task = asyncio.create_task(self._answer(key, stream, request_id, said))
         self._operations[key] = task
         # Even of a task that was cancelled before it began.
         task.add_done_callback(lambda _: self._over(record, stream))
 
-    async def _answer(self, key: str, stream: Stream, request_id: str) -> None:
+    async def _answer(self, key: str, stream: Stream, request_id: str, said: dict[str, Any]) -> None:
         start = b'{"id":' + orjson.dumps(key) + b',"type":"next","payload":'
         try:
             async for body in stream.answers:
@@ -168,14 +168,15 @@ class Socket:
         except Exception as failure:  # noqa: BLE001 - told without a word of it
             self._operations.pop(key, None)
             with suppress(Closed, OSError):
-                await self._refuse(key, failure, request_id)
+                await self._refuse(key, failure, request_id, said)
             return
         self._operations.pop(key, None)
         with suppress(OSError):
             await self._say({"id": key, "type": "complete"})
 
-    async def _refuse(self, key: str, failure: Exception, request_id: str) -> None:
-        """The operation has come to nothing, or the connection has."""
+    async def _refuse(self, key: str, failure: Exception, request_id: str, said: dict[str, Any]) -> None:
+        """The operation has come to nothing, or the connection has. `said`: what would stand beside its errors, if they
+        did not come alone."""
         failure = unavailable(failure) or failure
         noted().status = status_of(failure)
         closed = _closing(failure)
@@ -183,6 +184,7 @@ class Socket:
             self._end(closed)
             return
         errors = orjson.loads(with_request_id({"errors": errors_of(failure)}, request_id))["errors"]
+        errors[0]["extensions"].update(said)
         await self._say({"id": key, "type": "error", "payload": errors})
 
     def _over(self, record: Record, stream: Stream | None = None) -> None:

@@ -20,7 +20,7 @@ from app.platform.ids import PublicId, key_of
 from app.platform.live import Live, Subscriber
 from app.platform.outbox import Change
 from app.platform.records import noted
-from schema.charge import charge
+from schema.charge import charge, paid_for
 from schema.documents import Document, Invalid, Operation
 from schema.http import Endpoint, completed, refuse_arguments, refuse_names, with_request_id
 from schema.policies import EVENTS, SUBSCRIPTIONS
@@ -88,10 +88,11 @@ class Streams:
             raise Invalid("BAD_USER_INPUT", variables)
         _refuse_scopes(operation, caller, variables)
         asked = endpoint.asked(caller, clock, said=said)
-        await charge(endpoint.limiter, asked, operation.price.of(variables.coerced))
+        price = operation.price.of(variables.coerced)
+        await charge(endpoint.limiter, asked, price)
         segments = refuse_arguments(operation, variables, caller, asked.now)
         subscriber = await self.live.subscribe(caller.org.id, _ids(operation, variables), dropped)
-        telling = _Telling(found, operation, given, variables, segments, request_id)
+        telling = _Telling(found, operation, given, variables, segments, request_id, price)
         answers = self._hints(subscriber, who, telling)
         return Stream(answers, lambda: self.live.unsubscribe(subscriber), True)
 
@@ -122,6 +123,7 @@ class Streams:
         if change is None or EVENTS.get(change.event.partition(".")[0]) not in caller.may:
             return None
         asked = endpoint.asked(caller, endpoint.clock(who.headers))
+        paid_for(endpoint.limiter, asked, telling.price)
         await asked.read_segments(telling.segments)
         body = await completed(telling.document, telling.given, asked, _told(change))
         return with_request_id(body, telling.request_id)
@@ -137,6 +139,7 @@ class _Telling:
     variables: VariableValues
     segments: set[UUID]
     request_id: str
+    price: int
 
 
 def _refuse_scopes(operation: Operation, caller: Caller, variables: VariableValues) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2 as httpx
 import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -312,3 +313,31 @@ async def test_nothing_is_left_of_who_went(house: House) -> None:
         await asyncio.sleep(0.1)
         assert live.subscribers == 0
         assert asyncio.all_tasks() <= before
+
+
+async def test_the_cost_is_told_as_over_http(server: Server, teller: Teller) -> None:
+    answered, refused, dear = (
+        "{ customers(first: 3) { nodes { id } } }",
+        "{ customers(first: 0) { totalCount } }",
+        "{ customers(first: 100) { nodes { touchpoints(first: 100) { nodes { id customer { id } } } } } }",
+    )
+    async with (
+        httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {teller.key}"}) as http,
+        wire(server, teller.key) as found,
+    ):
+        for query in (answered, refused, dear):
+            over_http = (await http.post(server.url, json={"query": query})).json()["extensions"]["cost"]
+            await found.say(type="subscribe", id="1", payload={"query": query})
+            heard = await found.hear()
+            if query == answered:
+                told = heard["payload"]["extensions"]["cost"]
+                assert (await found.hear())["type"] == "complete"
+            else:
+                told = heard["payload"][0]["extensions"]["cost"]
+            assert set(told["throttleStatus"]) == set(over_http["throttleStatus"])
+            assert {**told, "throttleStatus": 0} == {**over_http, "throttleStatus": 0}
+        await found.subscribe()
+        await teller.customer()
+        cost = (await found.hear())["payload"]["extensions"]["cost"]
+        # It was paid for when it began.
+        assert (cost["requestedQueryCost"] > 0, cost["actualQueryCost"]) == (True, 0)
