@@ -30,7 +30,7 @@ Ask = Callable[[Planner, Selected, GraphQLObjectType, Given], q.Question | None]
 
 # ------------------------------------------------------------------ one row
 
-_ID = q.Compare("id", "eq", "by_id")
+ID = q.Compare("id", "eq", "by_id")
 _NUMBER = q.Compare("number", "eq", "by_number")
 
 
@@ -57,7 +57,7 @@ def _issued(planner: Planner, selected: Selected, of: GraphQLObjectType, text: s
             return None
         planner.set_as_of(public.at)
     planner.values.put("by_id", public.key)
-    return lookup(planner, selected, of, _ID)
+    return lookup(planner, selected, of, ID)
 
 
 def by_id(prefix: str) -> Ask:

@@ -17,19 +17,22 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     Node,
+    ObjectValueNode,
+    VariableNode,
     get_named_type,
     is_non_null_type,
 )
 
 from app.platform.access import Caller
 from app.platform.away import away
+from app.platform.ids import PublicId, key_of
 from app.platform.refusals import BadInput
 from app.query.fetch import NOTHING, Reader
-from app.query.question import Question
+from app.query.question import Lookup, Question
 from schema.answer import failed
-from schema.asks import Ask
+from schema.asks import ID, Ask
 from schema.documents import Operation
-from schema.given import NeedsMore
+from schema.given import NeedsMore, Parameters
 from schema.plan import NoSource, Planner, Walk
 from schema.queries import ROOTS
 from schema.schema import graphql_schema
@@ -53,6 +56,28 @@ class Root:
     nullable: bool
     ask: Ask | None
     memory: dict[str, Walk] = field(default_factory=dict)
+    repeated: "Repeated | None" = None
+
+
+@dataclass
+class Repeated:
+    """A row asked for by its id alone, as a variable, whose fields take nothing from a request: the same question each
+    time, with another id."""
+
+    variable: str
+    prefix: str
+    question: Question
+    constants: dict[str, Any]
+
+    def asked(self, variables: Any, caller: Caller, now: datetime) -> tuple[Question, dict[str, Any]] | None:
+        """None for an id that is to be looked at more closely."""
+        key = key_of(variables.coerced.get(self.variable) or "", self.prefix)
+        if key is None:
+            return None
+        given = Parameters(caller.org, now)
+        given["by_id"] = key
+        given.update(self.constants)
+        return self.question, given
 
 
 @dataclass
@@ -73,8 +98,11 @@ async def answer(
         asks = [_asked(root, operation, variables, caller, now, past) for root in plan.roots]
     except (BadInput, GraphQLError, NeedsMore, NoSource):
         return None
+    if len(asks) == 1:
+        only = await _read(reader, plan.roots[0], asks[0])
+        return _with_errors(plan.roots, [only]) if isinstance(only, Exception) else b'{"data":{' + only + b"}}"
     each = list(zip(plan.roots, asks, strict=True))
-    if len(asks) == 1 or all(ask is None or reader.is_short(ask[0]) for ask in asks):
+    if all(ask is None or reader.is_short(ask[0]) for ask in asks):
         # One after the other: what is short is done before a task could be made for it.
         found = [await _read(reader, root, ask) for root, ask in each]
     else:
@@ -90,9 +118,28 @@ def _asked(
 ) -> tuple[Question, dict[str, Any]] | None:
     if root.ask is None:
         return None
+    if root.repeated is not None and not past:
+        found = root.repeated.asked(variables, caller, now)
+        if found is not None:
+            return found
     planner = Planner(graphql_schema, operation.fragments, variables, caller, now, past, root.memory)
     question = root.ask(planner, root.selected, root.of, planner.arguments(QUERY, root.selected))
-    return None if question is None else (question, planner.values.given)
+    if question is None:
+        return None
+    if root.repeated is None and isinstance(question, Lookup) and question.where == ID and planner.as_of is None:
+        root.repeated = _repeated(root, question, variables)
+    return question, planner.values.given
+
+
+def _repeated(root: Root, question: Lookup, variables: Any) -> Repeated | None:
+    arguments, walk = root.selected.nodes[0].arguments or (), root.memory[root.selected.key]
+    said = arguments[0].value if len(arguments) == 1 else None
+    if isinstance(said, ObjectValueNode) and len(said.fields) == 1 and said.fields[0].name.value == "id":
+        said = said.fields[0].value
+    if not isinstance(said, VariableNode) or walk.asks or question.clock.past:
+        return None
+    public = PublicId.parse(str(variables.coerced.get(said.name.value)))
+    return Repeated(said.name.value, public.prefix, question, walk.constants) if public else None
 
 
 async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes | Exception:

@@ -159,5 +159,5 @@ class Limiter:
         return min(self.limit, portion.shared + (time.monotonic() - portion.at) * self.restored)
 
     def _standing(self, portion: _Portion) -> Standing:
-        there = int(min(self.limit, portion.mine + self._left(portion)))
-        return Standing(self.limit, there, self.restored)
+        there = int(portion.mine + portion.shared + (time.monotonic() - portion.at) * self.restored)
+        return Standing(self.limit, there if there < self.limit else self.limit, self.restored)
