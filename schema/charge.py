@@ -15,6 +15,21 @@ from schema.request import Refusal
 from schema.scalars import DateTime
 
 
+def paid(limiter: Limiter | None, request: Asked, price: int) -> bool:
+    """Whether it could be taken at once, from what this process has: so it is with nearly all that is asked."""
+    standing = limiter.spend(request.caller, price) if limiter is not None and price <= MOST else None
+    if standing is None:
+        return False
+    _take(request, price, standing)
+    return True
+
+
+def _take(request: Asked, price: int, standing: Standing) -> None:
+    noted().cost += price
+    request.charged = price, standing
+    request.extensions["cost"] = _told(price, standing)
+
+
 async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
     """Raises Refusal for what may return too much, and when there is not as much left."""
     # What no bucket ever holds is not worth waiting for.
@@ -24,16 +39,15 @@ async def charge(limiter: Limiter | None, request: Asked, price: int) -> None:
             request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
         message = f"This may return {price:,} rows; at most {most:,}. Ask for smaller pages."
         raise Refusal(400, "MAX_COST_EXCEEDED", message)
-    noted().cost += price
     if limiter is None:
+        noted().cost += price
         return
     try:
-        standing = limiter.spend(request.caller, price) or await limiter.take(request.caller, price)
+        standing = await limiter.take(request.caller, price)
     except Throttled as throttled:
         request.extensions["cost"] = _told(price, throttled.standing, charged=0)
         raise Refusal(429, "THROTTLED", str(throttled), {"retry-after": str(throttled.seconds)}) from None
-    request.charged = price, standing
-    request.extensions["cost"] = _told(price, standing)
+    _take(request, price, standing)
 
 
 def paid_for(limiter: Limiter | None, request: Asked, price: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -27,9 +28,8 @@ from schema.policies import OPERATIONS
 
 @dataclass
 class Asked:
-    """One request. `set_clock`: its clock came with it, and may lie before what has happened since. `done`: by response
-    key, the results of mutation fields that were made already, or what went wrong with them; `changed`: whether any of them
-    did something. `segments`: those that filters name."""
+    """One request. `set_clock`: its clock came with it, and may lie before what has happened since; `extensions`: what is
+    said beside its answer; `changed`: whether any of its mutations did something."""
 
     engine: Engine
     reader: Reader
@@ -39,10 +39,18 @@ class Asked:
     idempotency_key: str | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
     loader: DataLoader[Any, Any] | None = None
-    done: dict[str, Any] = field(default_factory=dict)
     changed: bool = False
     charged: tuple[int, Standing] | None = None
-    segments: Segments = field(default_factory=Segments)
+
+    @cached_property
+    def done(self) -> dict[str, Any]:
+        """By response key, the results of mutation fields that were made already, or what went wrong with them."""
+        return {}
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Those that filters name."""
+        return Segments()
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> Any:
         """The answer, as plain dictionaries and lists."""

@@ -61,15 +61,20 @@ class Price:
         self._schema, self._operation, self._fragments = schema, operation, fragments
         self._names = _hanging_on([operation, *fragments.values()])
         self._known: dict[tuple[Any, ...], int] = {}
+        self._always: int | None = None
 
     def of(self, variables: Mapping[str, Any]) -> int:
         """At least 1."""
+        if self._always is not None:
+            return self._always
         values = tuple([_size(variables.get(name)) for name in self._names])
         found = self._known.get(values)
         if found is None:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             found = self._known[values] = self._priced(dict(zip(self._names, values, strict=True)))
+            if not self._names:
+                self._always = found
         return found
 
     def _priced(self, sizes: Mapping[str, Any]) -> int:

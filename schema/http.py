@@ -27,7 +27,7 @@ from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import access, bounds, lane, written
 from schema.answer import MOST_ERRORS, UNAVAILABLE, failed, formatted, told
-from schema.charge import charge, with_extensions
+from schema.charge import charge, paid, with_extensions
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
 from schema.given import Segments
@@ -185,7 +185,9 @@ class Endpoint:
         if isinstance(variables, VariableValues):
             if verdict.watched:
                 refuse_names(verdict, caller, variables)
-            await charge(self.limiter, asked, operation.price.of(variables.coerced))
+            price = operation.price.of(variables.coerced)
+            if not paid(self.limiter, asked, price):
+                await charge(self.limiter, asked, price)
             if operation.reads:
                 past = asked.set_clock and await run_sync(asked.something_later)
                 body = await lane.answer(self._reader, operation, variables, caller, now, past)

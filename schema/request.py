@@ -66,7 +66,7 @@ def given_of(given: Mapping[str, Any]) -> Given:
     named = _hash_of(given, extensions or {}) if extensions or "documentId" in given else None
     if text is None and named:
         text = ""
-    if not isinstance(text, str) or not (named or text.strip()):
+    if not isinstance(text, str) or not (named or (text and not text.isspace())):
         raise Refusal(400, "BAD_REQUEST", "A request has a document in `query`, as a string.")
     if len(text) * 4 > LARGEST_DOCUMENT and len(text.encode(errors="surrogatepass")) > LARGEST_DOCUMENT:
         raise Refusal(413, "BAD_REQUEST", f"A document has at most {LARGEST_DOCUMENT // 1024} KiB.")

@@ -27,9 +27,12 @@ def parsed(text: bytes | bytearray | str) -> Any:
     except (orjson.JSONDecodeError, RecursionError):
         raise NotJSON("This is not JSON in UTF-8.") from None
     source = text.encode() if isinstance(text, str) else text
-    # What is written again as it came lost nothing. So do most clients write it, without a blank.
-    if source.count(b"{") + source.count(b"[") <= DEEPEST and orjson.dumps(found) == source:
-        return found
+    # What says the same when it is written again lost nothing. Most clients write it so: without a blank, or with those
+    # of Python.
+    if source.count(b"{") + source.count(b"[") <= DEEPEST:
+        again = orjson.dumps(found)
+        if again == source or _tight(again) == _tight(source):
+            return found
     members, said, large = _counted(found)
     # Each member has a colon, and what is left are those that strings say: then nothing was lost, and nearly always one
     # need not look closer. A colon may be said as \u003a too.
@@ -40,6 +43,10 @@ def parsed(text: bytes | bytearray | str) -> Any:
         if large and _HUGE.search(skeleton):
             raise NotJSON("A whole number in JSON has at most 19 digits: give a longer one as a string.")
     return found
+
+
+def _tight(text: bytes | bytearray) -> bytes | bytearray:
+    return text.replace(b": ", b":").replace(b", ", b",")
 
 
 def _counted(value: Any) -> tuple[int, int, bool]:

@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -83,7 +83,8 @@ class Lines:
 
     def _go(self) -> None:
         while (records := self._waiting.get()) is not None:
-            for piece in _pieces(map(self._write, records), ONE_PIECE if FOLDER in os.environ else ALONE):
+            written = map(partial(self._write, since=wall(0.0)), records)
+            for piece in _pieces(written, ONE_PIECE if FOLDER in os.environ else ALONE):
                 requests.info("%s", piece, extra={"lines": piece})
 
 
@@ -104,8 +105,8 @@ _alike: dict[Any, str] = {}
 _MOST_ALIKE = 2_000
 
 
-def json_line(record: Record) -> str:
-    """A request as one JSON object."""
+def json_line(record: Record, since: float) -> str:
+    """A request as one JSON object. `since`: what the clock that never jumps lacks to the time of day."""
     caller = record.caller
     whose = caller.ids if caller else ""
     key = whose, record.document, record.asked, record.transport, record.lane, record.status, record.codes
@@ -115,7 +116,7 @@ def json_line(record: Record) -> str:
             _alike.clear()
         alike = _alike[key] = _written_once(record)
     seconds = record.ended - record.began
-    told = f'{{"time":"{_at(record)}","requestId":"{record.request_id}","ms":{seconds * 1000:.2f},'
+    told = f'{{"time":"{_instant(since + record.ended)}","requestId":"{record.request_id}","ms":{seconds * 1000:.2f},'
     slow = ',"slow":true' if seconds > SLOW_SECONDS and _is_slow(record) else ""
     return f'{told}"cost":{record.cost},"statements":{record.statements}{slow},{alike}'
 
@@ -139,11 +140,12 @@ def _written_once(record: Record) -> str:
     return orjson.dumps(said).decode()[1:]
 
 
-def words(record: Record) -> str:
+def words(record: Record, since: float) -> str:
     """The same, shorter, for somebody who looks at a terminal."""
     kind, name = record.asked
     asked = f"{kind or record.transport} {name or record.document[:8] or '-'}"
-    told = [f"{_at(record)[11:19]} {record.status} {asked} {record.seconds * 1000:.1f} ms {record.lane}"]
+    at = _instant(since + record.ended)[11:19]
+    told = [f"{at} {record.status} {asked} {record.seconds * 1000:.1f} ms {record.lane}"]
     told.append(f"{record.statements} statement{'' if record.statements == 1 else 's'}, cost {record.cost}")
     if record.codes:
         told.append(" ".join(record.codes))
@@ -165,10 +167,6 @@ def _second(at: int) -> str:
 def _instant(seconds: float) -> str:
     whole = int(seconds)
     return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
-
-
-def _at(record: Record) -> str:
-    return _instant(wall(record.ended))
 
 
 # ---------------------------------------------------------------------------------------------- everything else
