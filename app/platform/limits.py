@@ -160,4 +160,4 @@ class Limiter:
 
     def _standing(self, portion: _Portion) -> Standing:
         there = int(portion.mine + portion.shared + (time.monotonic() - portion.at) * self.restored)
-        return Standing(self.limit, there if there < self.limit else self.limit, self.restored)
+        return Standing(self.limit, min(self.limit, there), self.restored)

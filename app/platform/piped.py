@@ -73,7 +73,7 @@ class Piped:
         if known is None:
             known = self._prepare(prepared)
         name, parameters = known
-        given = [_text(values[each]) for each in parameters]
+        given = [parameter(values[each]) for each in parameters]
         self._pg.send_query_prepared(name, given, result_format=pq.Format.BINARY)
         return self._sent()
 
@@ -140,11 +140,14 @@ class Piped:
         return self._pg.get_result()
 
 
-def _text(value: Any) -> bytes | None:
-    """A parameter as PostgreSQL reads it."""
+def parameter(value: Any) -> bytes | None:
+    """A parameter as PostgreSQL reads it in text."""
+    kind = type(value)
+    if kind is UUID:
+        return value.hex.encode()  # type: ignore[no-any-return]
     if value is None:
         return None
-    if type(value) is list:
+    if kind is list:
         return f"{{{','.join([_spelled(each, _quoted) for each in value])}}}".encode()
     return _spelled(value, str).encode()
 
@@ -157,6 +160,8 @@ def _spelled(value: Any, word: Callable[[str], str]) -> str:
         return str(value)
     if kind is datetime:
         return str(value.isoformat())
+    if kind is bool:
+        return "true" if value else "false"
     raise TypeError(f"No parameter is of the type {kind.__name__}.")
 
 

@@ -1,28 +1,30 @@
 """How PostgreSQL is read: over a few connections of our own, each statement prepared once on each of them.
 
-Nothing is sent to a connection between two statements: what one of them leaves behind is known here.
+What takes but a moment travels together, several to a connection: the kernel and the database are woken once for all of
+them. Whatever may take longer has a connection for itself, so that nobody waits behind it. Nothing is sent to a
+connection between two statements: what one of them leaves behind is known here.
 """
 
 import asyncio
-import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import make_url
 
-from app.platform.away import Away
-from app.platform.database import CONNECT_SECONDS, LOCK_SECONDS, QUESTION_SECONDS
-from app.platform.walls import TAKE_ROLE, entering
+from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
+from app.platform.piped import parameter
+from app.query.line import Line, Lost, Stale, opened
 from app.query.statement import Prepared
 
 # How many connections statements may have that are long, or of which nothing is known yet: the rest stay free.
 FOR_LONG_ONES = 3
 LONG_MILLISECONDS = 50.0
-# A large plan takes some 2 MiB of the server's memory, on each connection.
-STATEMENTS_KEPT = 64
+# What takes less goes together: as many to a connection as one turn of the event loop brings, once an organisation has
+# as many connections as a database has processors to spare for one process.
+MOMENT_MILLISECONDS = 1.0
+TOGETHER, DEEPEST = 4, 32
 SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
@@ -32,122 +34,101 @@ SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     # What is read often lies in memory. By the default, some hundred rows are dearer to look up than a table to read.
     "random_page_cost": "1.1",
-    "application_name": "guanxi questions",
+    "application_name": "guanxi-questions",
 }
 
 
-class _Connection:
-    """A connection, what is prepared on it, and whose rows it may see."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-        self.org: UUID | None = None
-        self._statements: OrderedDict[Prepared, Any] = OrderedDict()
-
-    async def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
-        if org is not self.org:
-            if org != self.org:
-                self.org = None
-                await self.driver.execute(entering(org))
-            self.org = org
-        statement = self._statements.get(prepared)
-        if statement is None:
-            statement = self._statements[prepared] = await self.driver.prepare(prepared.text)
-            if len(self._statements) > STATEMENTS_KEPT:
-                self._statements.popitem(last=False)
-        else:
-            self._statements.move_to_end(prepared)
-        found: bytes | None = await statement.fetchval(*parameters)
-        return found
-
-
 class _Pool:
-    """The connections of one event loop. Whoever finds none idle opens one, up to a bound, or waits for his turn."""
+    """The connections of one event loop. Whoever finds none opens one, up to a bound, or waits for his turn."""
 
     def __init__(self, dsn: str, most: int) -> None:
         self._dsn, self._most = dsn, most
         self.loop = asyncio.get_running_loop()
-        self._idle: list[_Connection] = []
-        self._opened = 0
+        self._lines: list[Line] = []
+        self._opening = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._free_for_long = asyncio.Semaphore(min(FOR_LONG_ONES, most))
 
-    def run(self, prepared: Prepared, parameters: list[Any], org: UUID) -> Coroutine[Any, Any, bytes | None]:
+    def run(self, prepared: Prepared, parameters: list[bytes | None], org: UUID) -> Coroutine[Any, Any, bytes | None]:
         """The statement's one value, once it is awaited."""
         is_long = prepared.took is None or prepared.took > LONG_MILLISECONDS
-        return (self._in_turn if is_long else self._at_once)(prepared, parameters, org)
+        return (self._in_turn if is_long else self._asked)(prepared, parameters, org)
 
-    async def _in_turn(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
+    async def _in_turn(self, prepared: Prepared, parameters: list[bytes | None], org: UUID) -> bytes | None:
         async with self._free_for_long:
-            return await self._at_once(prepared, parameters, org)
+            return await self._asked(prepared, parameters, org)
 
-    async def _at_once(self, prepared: Prepared, parameters: list[Any], org: UUID) -> bytes | None:
+    async def _asked(self, prepared: Prepared, parameters: list[bytes | None], org: UUID) -> bytes | None:
+        alone = prepared.took is None or prepared.took > MOMENT_MILLISECONDS
+        again = 0
         while True:
-            connection = self._take(org)
-            used = connection is not None
-            if connection is None:
-                connection = await self._another()
-                if connection is None:
+            line = self._idle(org) if alone else self._shared(org)
+            if line is None:
+                line = await self._another()
+                if line is None:
                     continue
-            began = time.perf_counter()
+            line.alone = alone
             try:
-                found = await connection.run(prepared, parameters, org)
-            except BaseException as error:
-                if isinstance(error, asyncpg.QueryCanceledError):
-                    prepared.ran(1000 * QUESTION_SECONDS)
-                if isinstance(error, asyncpg.PostgresError) and not connection.driver.is_closed():
-                    self._give(connection)
-                    raise
-                self._drop(connection)
+                return await line.ask(prepared, parameters, org)
+            except Lost as lost:
                 # It was cut while it lay idle: a reading may be asked again, on a new one.
-                if used and isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.PostgresError):
-                    continue
-                if isinstance(error, OSError):
-                    raise Away from None
-                raise
-            prepared.ran((time.perf_counter() - began) * 1000)
-            self._give(connection)
-            return found
+                if not lost.used:
+                    raise
+            except Stale:
+                again += 1
+                if again > self._most:
+                    raise
 
-    def _take(self, org: UUID) -> _Connection | None:
-        """An idle one, of that organisation if there is."""
-        for place in range(len(self._idle) - 1, -1, -1):
-            its = self._idle[place].org
-            if its is org or its == org:
-                return self._idle.pop(place)
-        return self._idle.pop() if self._idle and self._opened >= self._most else None
+    def _idle(self, org: UUID) -> Line | None:
+        """One on which nothing is under way, of that organisation if there is."""
+        found = None
+        for line in self._lines:
+            if not line.units and not line.alone:
+                if line.org is org or line.org == org:
+                    return line
+                if found is None or line.org is None:
+                    found = line
+        return found if found is not None and self._full else None
 
-    async def _another(self) -> _Connection | None:
+    def _shared(self, org: UUID) -> Line | None:
+        """One for what takes but a moment: the least busy of that organisation, or one that lies idle."""
+        best, depth, its, idle = None, DEEPEST, 0, None
+        for line in self._lines:
+            if line.alone:
+                continue
+            under_way = len(line.units)
+            if line.org is org or line.org == org:
+                if not under_way:
+                    return line
+                its += 1
+                if under_way < depth:
+                    best, depth = line, under_way
+            elif not under_way:
+                idle = line
+        if best is not None and its >= TOGETHER:
+            return best
+        return best or idle if self._full else None
+
+    @property
+    def _full(self) -> bool:
+        return len(self._lines) + self._opening >= self._most
+
+    async def _another(self) -> Line | None:
         """A new one; None after a wait for one that was in use."""
-        if self._opened >= self._most:
+        if self._full:
             turn = self.loop.create_future()
             self._waiting.append(turn)
             await turn
             return None
-        self._opened += 1
+        self._opening += 1
         try:
-            try:
-                driver = await asyncpg.connect(self._dsn, server_settings=SETTINGS, timeout=CONNECT_SECONDS)
-            except OSError:
-                # Refused, unreachable, or without an answer in time.
-                raise Away from None
-            # The JSON that a statement answers with goes on as the bytes that came.
-            await driver.set_type_codec("text", schema="pg_catalog", encoder=str.encode, decoder=bytes, format="binary")
-            await driver.execute(TAKE_ROLE)
-        except BaseException:
-            self._opened -= 1
+            driver = await opened(self._dsn, SETTINGS)
+        finally:
+            self._opening -= 1
             self._call_next()
-            raise
-        return _Connection(driver)
-
-    def _give(self, connection: _Connection) -> None:
-        self._idle.append(connection)
-        self._call_next()
-
-    def _drop(self, connection: _Connection) -> None:
-        self._opened -= 1
-        connection.driver.terminate()
-        self._call_next()
+        line = Line(driver, self._call_next, self._lines.remove)
+        self._lines.append(line)
+        return line
 
     def _call_next(self) -> None:
         while self._waiting:
@@ -157,16 +138,12 @@ class _Pool:
                 return
 
     def in_use(self) -> dict[str, int]:
-        idle = len(self._idle)
-        return {"idle": idle, "busy": self._opened - idle, "waiting": len(self._waiting)}
+        idle = sum(not line.units for line in self._lines)
+        return {"idle": idle, "busy": len(self._lines) - idle, "waiting": len(self._waiting)}
 
-    async def close(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            if asyncio.get_running_loop() is self.loop:
-                await connection.driver.close()
-            else:
-                connection.driver.terminate()
+    def close(self) -> None:
+        for line in list(self._lines):
+            line.drop()
 
 
 class PostgreSQL:
@@ -180,13 +157,15 @@ class PostgreSQL:
     def run(self, prepared: Prepared, values: Mapping[str, Any]) -> Coroutine[Any, Any, bytes | None]:
         # To ask which loop runs costs more than all the rest of this; whether the last one still does is as good.
         if self._pool is None or self._pool.loop.is_closed():
+            if self._pool is not None:
+                self._pool.close()
             self._pool = _Pool(self._dsn, self._connections)
-        return self._pool.run(prepared, prepared.placed(values), values["org"])
+        return self._pool.run(prepared, [parameter(each) for each in prepared.placed(values)], values["org"])
 
     def in_use(self) -> dict[str, int]:
         return self._pool.in_use() if self._pool else {"idle": 0, "busy": 0, "waiting": 0}
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None
-        if pool is not None and not pool.loop.is_closed():
-            await pool.close()
+        if pool is not None:
+            pool.close()
