@@ -77,7 +77,9 @@ async def test_a_hint_is_an_event(server: Server, teller: Teller) -> None:
         stream = await begun(reader)
         await teller.rename(bo, "Bob")
         await teller.rename(ana, "Anna")
-        body = b'{"data":{"customerChanged":{"event":"customer.updated","customer":{"name":"Anna"}}},"extensions":{"cost"'
+        body = (
+            b'{"data":{"customerChanged":{"event":"customer.updated","customer":{"name":"Anna"}}},"extensions":{"cost"'
+        )
         told = await next_of(stream)
         assert told.startswith(b"event: next\ndata: " + body)
         assert told.count(b"\n") == 3
