@@ -6,6 +6,7 @@ import app.outreach.tables
 import app.platform.audit
 import app.platform.idempotency
 import app.platform.limits
+import app.policy.tables
 import app.purchases.facts
 import app.scores.tables
 import app.segments.tables

@@ -17,9 +17,9 @@ from app.campaigns.clock import something_later
 from app.platform.access import Caller
 from app.platform.limits import Standing
 from app.platform.walls import enter
+from app.policy.tables import Policy
 from app.query.fetch import Reader
 from app.query.question import Question
-from app.scores.tables import Policy
 from app.segments.lookup import definitions
 from schema.given import Segments
 from schema.plan import Planner

@@ -16,10 +16,10 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from app.customers.measures import customers
+from app.policy.tables import Policy as PolicyTable
 from app.purchases.measures import purchases
 from app.query.shape import Shape
 from app.query.statement import World
-from app.scores.tables import Policy as PolicyTable
 from app.touchpoints.measures import touchpoints
 from schema import stored
 from schema.about import ABOUT

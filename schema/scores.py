@@ -7,6 +7,7 @@ import strawberry
 
 import app.scores.standings  # noqa: F401 - from which pages and groups by stage are answered
 from app.customers.measures import customers
+from app.policy.tables import Policy as PolicyTable
 from app.query.kind import Day, Exact, Fixed, Minor, Moment, Whole
 from app.query.measure import measure
 from app.query.shape import Shape
@@ -15,7 +16,6 @@ from app.relationships import measures as close
 from app.scores import behavior as buying
 from app.scores import health as wellbeing
 from app.scores import lifecycle, measures
-from app.scores.tables import Policy as PolicyTable
 from app.touchpoints import measures as contacts
 from schema.enums import BehaviorType, LifecyclePhase, LifecycleStage, NextAction, described
 from schema.explanation import Explanation

@@ -21,8 +21,8 @@ from app.platform.access import Org, caller_of, organizations
 from app.platform.ids import PublicId, new_id
 from app.platform.refusals import Unauthenticated
 from app.platform.work import Work
+from app.policy.tables import Policy
 from app.purchases.tables import Purchase
-from app.scores.tables import Policy
 from app.settings import Settings
 from tests.conftest import NOW, Begin
 

@@ -27,11 +27,11 @@ from app.platform.access import create_key, organizations
 from app.platform.database import connect, instant_text
 from app.platform.ids import PublicId
 from app.platform.work import Work, operator, transaction
+from app.policy.tables import Policy
 from app.purchases.tables import Purchase, Refund
 from app.relationships.measures import NextAction, RelationshipTier
 from app.scores.behavior import BehaviorType
 from app.scores.lifecycle import LifecyclePhase, LifecycleStage
-from app.scores.tables import Policy
 from app.touchpoints.tables import Touchpoint, TouchpointKind
 from schema.audience import audience_of
 from schema.schema import graphql_schema

@@ -19,11 +19,11 @@ from app.platform.draws import OF, Drawn, drawn
 from app.platform.ids import PublicId
 from app.platform.sending import prepare
 from app.platform.work import Work
+from app.policy.tables import Policy
 from app.query import sql
 from app.query.fact import constant
 from app.query.flow import Statement, in_force
 from app.query.question import Clock
-from app.scores.tables import Policy
 
 MILLION = 1_000_000
 

@@ -11,9 +11,9 @@ from app.customers.tables import Customer
 from app.platform.ids import PublicId, new_id
 from app.platform.refusals import Code, Problems, refuse
 from app.platform.work import Work
+from app.policy.tables import Policy
 from app.query.fact import constant
 from app.scores.policy import CUTS, Columns, defaults, proposed
-from app.scores.tables import Policy
 
 # The cuts of this many equal parts of the base.
 _PARTS = 5

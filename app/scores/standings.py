@@ -37,6 +37,7 @@ from app.platform.access import Org
 from app.platform.database import Key
 from app.platform.rounds import Rounds
 from app.platform.work import Work, operator, work
+from app.policy.tables import Policy
 from app.query import sql
 from app.query.fact import FAR, OPEN, constant
 from app.query.flow import Reading, Statement, in_force, read
@@ -45,7 +46,7 @@ from app.query.standing import Standing
 from app.query.where import member
 from app.scores.lifecycle import LifecycleStage, stage
 from app.scores.measures import score
-from app.scores.tables import Policy, StandingSum
+from app.scores.tables import StandingSum
 
 standing = Standing(
     customers,

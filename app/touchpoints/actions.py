@@ -17,6 +17,7 @@ from app.platform.refusals import Code, Problem, Problems, Refused
 from app.platform.text import LONGEST_BODY, clean
 from app.platform.work import Work
 from app.touchpoints import rules
+from app.touchpoints.caps import Caps
 from app.touchpoints.facts import contacted
 from app.touchpoints.rules import Draft, Name, Register, Standing, Verdict
 from app.touchpoints.tables import Direction, Touchpoint, TouchpointKind
@@ -95,10 +96,13 @@ def _judged(work: Work, drafts: Sequence[Draft]) -> list[Verdict]:
     register = Register("tou", standing(work, Touchpoint, drafts, "retracted_at"))
     contacts = linked(work, drafts)
     against = _objections(work, drafts)
+    caps = Caps(work, [draft for draft in drafts if id(draft) in against])
     verdicts = []
     for draft in drafts:
         problems = [*link(draft, "in_reply_to", contacts), *against.get(id(draft), ())]
-        verdict = register.enter(draft, problems)
+        verdict = register.enter(draft, problems or caps.objections(draft))
+        if verdict.outcome == "RECORDED":
+            caps.note(draft)
         if verdict.outcome == "RECORDED" and verdict.key and draft.name:
             # A later row may answer this one.
             contacts[draft.name] = Contact(verdict.key, draft.columns["customer_id"], draft.columns["kind"], live=True)

@@ -23,9 +23,9 @@ from app.platform.access import Org, Organization, create_key
 from app.platform.days import day_number, local_day
 from app.platform.text import fold
 from app.platform.work import Work, operator, transaction
+from app.policy.tables import Policy
 from app.purchases.tables import Purchase, PurchaseLine, Refund
 from app.scores.actions import first_policy
-from app.scores.tables import Policy
 from app.touchpoints.tables import Touchpoint
 from tests.conftest import NOW
 from tests.oracle import (

@@ -18,9 +18,9 @@ from app.platform.audit import AuditEntry
 from app.platform.ids import key_of, new_id
 from app.platform.refusals import Code, Problems, Refused
 from app.platform.work import Work
+from app.policy.tables import Policy
 from app.scores.actions import cuts_from_base, publish_policy
 from app.scores.policy import defaults, proposed
-from app.scores.tables import Policy
 from tests.conftest import NOW, Begin
 
 DEFAULTS = defaults(2)

@@ -1,0 +1,1 @@
+"""The policy: an organisation's thresholds, version by version."""
