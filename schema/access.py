@@ -2,7 +2,8 @@
 
 What stands in the document counts whether @skip and @include leave it in or not, so no variable opens what was refused.
 A filter or an order that comes as a variable is looked through in each request, unless the caller may name all that its
-type can. A root field whose capability is missing is no matter of this: it answers FORBIDDEN by itself.
+type can. A root field whose capability is missing is no matter of this: it answers FORBIDDEN by itself, but
+beside a change, which would be done and not told.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ from graphql import (
     NullValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -67,7 +69,7 @@ def judged(
     coverage: Coverage, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], may: Scoped
 ) -> Verdict:
     """What may be said before its variables are known."""
-    walk = _Walk(coverage, fragments, may)
+    walk = _Walk(coverage, fragments, may, operation)
     try:
         for each in operation.variable_definitions or ():
             type_: Any = type_from_ast(coverage.schema, each.type)
@@ -122,8 +124,17 @@ def _refuse_value(coverage: Coverage, may: Scoped, type_: Any, value: Any) -> No
 class _Walk:
     """Through all that an operation can select, each fragment once."""
 
-    def __init__(self, coverage: Coverage, fragments: Mapping[str, FragmentDefinitionNode], may: Scoped) -> None:
+    def __init__(
+        self,
+        coverage: Coverage,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        may: Scoped,
+        operation: OperationDefinitionNode,
+    ) -> None:
         self.coverage, self.fragments, self.may = coverage, fragments, may
+        roots = operation.selection_set.selections
+        self.changes = operation.operation is OperationType.MUTATION
+        self.many = len(roots) > 1 or not isinstance(roots[0], FieldNode)
         self.whole, self.watched = True, list[Watched]()
         self._spread: set[tuple[str, str, str | None]] = set()
 
@@ -152,6 +163,9 @@ class _Walk:
             changes = of is self.coverage.schema.mutation_type
             scope = OPERATIONS[of.name][name]
             if scope is not None and scope not in self.may:
+                if self.changes and (self.many or not changes):
+                    # Another change would be done, and nobody told.
+                    raise ForbiddenField(f"{of.name}.{name}", scope)
                 self.whole = False
                 return
             below = read_scope(scope) if changes and scope else None

@@ -176,6 +176,27 @@ async def test_a_row_is_told_by_its_id_to_those_who_may_see_its_kind(guarded: Gu
         assert len(told) == 1
 
 
+VOID = 'purchaseVoid(input: {purchase: {id: "x"}, reason: "x"}) { userErrors { code } }'
+MADE = 'customerCreate(input: {name: "Bo"}) { customer { id } }'
+BESIDE = [
+    'mutation { customerCreate(input: {name: "Bo"}) { query { purchases { totalCount } } } }',
+    f"mutation {{ {MADE} {VOID} }}",
+    f"mutation {{ ...A }} fragment A on Mutation {{ {MADE} {VOID} }}",
+]
+
+
+@pytest.mark.parametrize("query", BESIDE)
+async def test_nothing_is_done_whose_answer_could_not_be_told(guarded: Guarded, query: str) -> None:
+    """What fails beside it would take the whole answer with it."""
+    lacking = guarded.shop.renewed(guarded.shop.now, "customers:write", "customers:read")
+    before = guarded.shop.rows()
+    answer = await lacking.post(query)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN_FIELD"]
+    assert "purchases:" in answer["errors"][0]["message"]
+    assert guarded.shop.rows() == before
+    await lacking.http.aclose()
+
+
 WAYS = {
     "an alias": "{ customers { nodes { name: email } } }",
     "a fragment": "{ customers { nodes { ...A } } } fragment A on Customer { ...B } fragment B on Customer { email }",
