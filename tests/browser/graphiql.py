@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from schema.about import ABOUT
-from tests.browser.conftest import Opens, Window
+from tests.browser.windows import Opens, Window
 from tests.live.serving import Server
 
 EXAMPLES = Path(__file__).parents[2] / "app" / "graphiql" / "examples"
