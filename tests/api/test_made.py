@@ -24,6 +24,9 @@ async def test_no_document_made_from_the_schema_is_a_fault_of_ours(open_shop: Ca
         query, variables = maker.document("mutation" if number % 3 == 0 else "query")
         body = json.dumps({"query": query, "variables": variables})
         response = await shop.http.post("/graphql", content=body, headers={"content-type": "application/json"})
+        if '"TIMEOUT"' in response.text:
+            # A statement that was never run before is planned first, which a machine without time may not end in time.
+            response = await shop.http.post("/graphql", content=body, headers={"content-type": "application/json"})
         assert response.status_code < 500, (number, query, variables)
         answer = response.json()
         codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
