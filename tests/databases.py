@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -63,7 +63,6 @@ def postgres_server(*, durable: bool = True) -> str:
     """
     if named := os.environ.get("GUANXI_TEST_DATABASE_URL"):
         url = make_url(named).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        atexit.register(_drop_all)
     else:
         url = _start_server()
         if not durable:
@@ -71,6 +70,8 @@ def postgres_server(*, durable: bool = True) -> str:
             _run(url, "ALTER SYSTEM SET full_page_writes = off")
             _run(url, "SELECT pg_reload_conf()")
     _run(url, "SELECT 1")
+    if named:
+        atexit.register(_drop_all)
     return url
 
 
@@ -104,9 +105,16 @@ def _drop(server: str, name: str) -> None:
 
 
 def _run(server: str, statement: LiteralString, *names: str) -> None:
+    _administrator(server).execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@functools.cache
+def _administrator(server: str) -> psycopg.Connection[Any]:
+    # One for all: a connection costs a server as much as the statement, and hundreds of tests need three of them.
     address = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    connection = psycopg.connect(address, autocommit=True)
+    atexit.register(connection.close)
+    return connection
 
 
 def _name(url: str) -> str:

@@ -45,17 +45,26 @@ ERRORS = """userErrors { field message code __typename ... on TakenError { exist
   ... on StaleVersionError { current { id } } ... on InsufficientPointsError { needed available } }"""
 
 
-def document(field: str, key: str | None) -> str:
-    directive = f' @idempotent(key: "{key}")' if key else ""
+def document(field: str, *, keyed: bool) -> str:
+    """With the key as a variable: a document that was read before is not read again."""
     kind = f"{field[0].upper()}{field[1:]}Input"
-    return f"mutation Do($input: {kind}!) {{ {field}(input: $input){directive} {{ {SELECTED[field]} {ERRORS} }} }}"
+    given, directive = (", $key: String!", " @idempotent(key: $key)") if keyed else ("", "")
+    return (
+        f"mutation Do($input: {kind}!{given}) "
+        f"{{ {field}(input: $input){directive} {{ {SELECTED[field]} {ERRORS} }} }}"
+    )
+
+
+def asking(field: str, given: Any, key: str | None) -> tuple[str, dict[str, Any]]:
+    """A document and its variables."""
+    return document(field, keyed=bool(key)), {"input": given} | ({"key": key} if key else {})
 
 
 async def answered(shop: Shop, field: str, given: Any, key: str | None, now: datetime | None = None) -> Any:
     """The whole answer."""
     KNOWN.pop(shop, None)
     headers = {"x_guanxi_now": instant_text(now)} if now else {}
-    return await shop.post(document(field, key), {"input": given}, now, **headers)
+    return await shop.post(*asking(field, given, key), now, **headers)
 
 
 async def sent(shop: Shop, field: str, given: Any, key: str | None = "", now: datetime | None = None) -> Any:

@@ -22,7 +22,7 @@ from tests.api.test_kill import Writer, count, durable_url, free_port, guanxi, s
 from tests.histories import FULL
 from tests.loyalty import acting
 from tests.loyalty.judging import sound
-from tests.loyalty.sending import document
+from tests.loyalty.sending import asking
 
 __all__ = ["durable_url"]
 
@@ -78,7 +78,8 @@ class Spender(Writer):
 
 
 def send(client: httpx.Client, name: str, given: Any, key: str) -> Any:
-    return client.post("/graphql", json={"query": document(name, key), "variables": {"input": given}}).json()
+    query, variables = asking(name, given, key)
+    return client.post("/graphql", json={"query": query, "variables": variables}).json()
 
 
 def moved(answer: Any, name: str) -> Any:

@@ -21,7 +21,7 @@ from tests.query.members import program_of
 from tests.query.outreach import campaign_of, member_of
 from tests.query.shop import ORG, public
 
-MADE = 1_500 if FULL else 100
+MADE = 1_500 if FULL else 40
 GOLDEN = Path(__file__).parent.parent / "golden"
 # What is asked every day. A field that can no longer be answered by its statement alone would be seen here.
 CORE = DOCUMENTS | {"the_deepest": deepest()} | {path.stem: path.read_text() for path in GOLDEN.glob("*.graphql")}
