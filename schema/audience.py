@@ -77,4 +77,4 @@ def audience_of(work: Work, text: str) -> Audience:
     where = stored_test(
         Customer, text, "audience", values, partial(definitions, work.session.connection(), work.org.id)
     )
-    return Audience(where, values.given, values.leaves)
+    return Audience(where, values.given, values.leaves - values.idle)

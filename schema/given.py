@@ -94,6 +94,8 @@ class Values:
     given: Parameters
     segments: Segments = field(default_factory=Segments)
     leaves: int = 0
+    # Tests that everybody passes.
+    idle: int = 0
     memberships: int = 0
     # Of the tests of the segments that they name, each time that they do.
     inherited: int = 0
@@ -160,7 +162,7 @@ def _test_of(aim: Any, value: Any, path: str, values: Values, depth: int) -> Whe
             return _compare(aim, value, path, values)
         case Extra():
             if value:
-                _leaf(values)
+                _leaf(values, value)
             made: Where = aim.test(value, path, values)
             return made
         case (source, target, "one"):
@@ -179,8 +181,10 @@ def _test_of(aim: Any, value: Any, path: str, values: Values, depth: int) -> Whe
             raise TypeError(f"{path} is no filter.")
 
 
-def _leaf(values: Values) -> None:
+def _leaf(values: Values, asked: Any) -> None:
     values.leaves += 1
+    # To be none of nothing leaves nobody out.
+    values.idle += asked == {"notIn": []}
     if values.leaves > MOST_LEAVES:
         raise BadInput(f"A filter has at most {MOST_LEAVES} tests.")
 
@@ -197,7 +201,7 @@ _NOTHING: Where = AnyOf(())
 def _compare(of: Value, given: Mapping[str, Any], path: str, values: Values) -> Where:
     found: list[Where] = []
     for operator, value in given.items():
-        _leaf(values)
+        _leaf(values, {operator: value})
         if value is None:
             raise BadInput("A filter's operator may not be null; leave it out instead.")
         here = f"{path}_{operator}"

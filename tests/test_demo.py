@@ -290,6 +290,17 @@ def test_greeting_on_birthdays_goes_on_and_can_show_nothing(house: House) -> Non
     assert {"ENROLLED", "CONTACTED", "CONVERTED"} <= {node["status"] for node in found["first"]["nodes"]}
 
 
+def test_it_is_known_what_it_cost_to_win_a_customer(house: House) -> None:
+    found = campaign(house, campaigns.FIRST_CUP)
+    assert (found["objective"], found["status"]) == ("CONVERT_PROSPECT", "COMPLETED")
+    assert found["result"]["treatment"]["converted"] > 0
+    period = 'from: "2020-01-01T00:00:00Z", to: "2040-01-01T00:00:00Z"'
+    rows = house.ask(f"{{ channelQuality({period}) {{ channel customers cost {{ amount }} cac {{ amount }} }} }}")
+    (won,) = [row for row in rows["channelQuality"] if float(row["cost"]["amount"])]
+    assert won["channel"] == "EMAIL"
+    assert float(won["cac"]["amount"]) == pytest.approx(float(won["cost"]["amount"]) / won["customers"], abs=0.01)
+
+
 def test_the_spring_tea_sold_and_the_campaign_has_no_part_in_it_that_could_be_seen(house: House) -> None:
     found = campaign(house, campaigns.SPRING)
     result = found["result"]

@@ -105,4 +105,8 @@ def _share(problems: Problems, share: float) -> int:
     if not 0 <= share <= LARGEST_HOLDOUT:
         problems.add(Code.OUT_OF_RANGE, f"A share from 0 to {LARGEST_HOLDOUT}.", "holdout_share")
         return 0
-    return int(Decimal(str(share)).scaleb(6).to_integral_value(ROUND_HALF_UP))
+    millionths = int(Decimal(str(share)).scaleb(6).to_integral_value(ROUND_HALF_UP))
+    if share and not millionths:
+        # Not taken for none: whoever wants a holdout, and gets none, can prove nothing.
+        problems.add(Code.OUT_OF_RANGE, "A share has at most six decimals: 0, or at least 0.000001.", "holdout_share")
+    return millionths

@@ -1,7 +1,8 @@
-"""The tea house's campaigns: three that were launched, each with an end of its own, and one that is planned.
+"""The tea house's campaigns: four that were launched, each with an end of its own, and one that is planned.
 
     老友归来 Come back for a cup      to those lost for a year, a third of them held out: it can prove what it changed
     明前新茶 The tea before Qingming  news of the harvest by email; who was held out bought as much as who was told
+    第一杯茶 The first cup             to those who have never bought: what it cost to win a customer, by channel
     生日茶礼 A birthday tea           on the day, to all of them: without a holdout it can prove nothing. Still running
     秋日茶约 A tea in autumn          a draft, to be launched
 
@@ -35,13 +36,15 @@ from app.touchpoints.actions import record_touchpoints
 
 COME_BACK = "老友归来 Come back for a cup"
 SPRING = "明前新茶 The tea before Qingming"
+FIRST_CUP = "第一杯茶 The first cup"
 BIRTHDAY = "生日茶礼 A birthday tea"
 AUTUMN = "秋日茶约 A tea in autumn"
 LOST = '{"lifecycle":{"stage":{"eq":"CHURNED"}}}'
+NEVER_BOUGHT = '{"lifecycle":{"stage":{"eq":"PROSPECT"}}}'
 BUYERS = '{"lifecycle":{"stage":{"in":["NEW","ACTIVE","LOYAL"]}}}'
 CELEBRATING = '{"birthdayInDays":30,"lifecycle":{"stage":{"in":["NEW","ACTIVE","LOYAL"]}}}'
 # Launched so many days ago.
-COME_BACK_AGO, BIRTHDAY_AGO = 80, 20
+COME_BACK_AGO, FIRST_CUP_AGO, BIRTHDAY_AGO = 80, 50, 20
 # Of those who are told, how many come back at least; and of those who are not, how many all the same.
 WON, ANYWAY = 0.18, 0.03
 # By how much it has to be more.
@@ -77,7 +80,8 @@ class Campaigns:
 
     def told(self) -> Iterator[list[Deed]]:
         """What is done next, in no order: asked for once all that came before is done."""
-        stories = [(COME_BACK_AGO, self._come_back), (self._spring_ago(), self._spring), (BIRTHDAY_AGO, self._birthday)]
+        stories = [(COME_BACK_AGO, self._come_back), (self._spring_ago(), self._spring)]
+        stories += [(FIRST_CUP_AGO, self._first_cup), (BIRTHDAY_AGO, self._birthday)]
         # What one has changed, the next finds.
         for ago, story in sorted(stories, key=lambda each: -each[0]):
             # Dice of its own: nobody else's fall otherwise for how the arms were drawn.
@@ -130,6 +134,27 @@ class Campaigns:
             self._complete(campaign),
         ]
 
+    def _first_cup(self, ago: int) -> Iterator[list[Deed]]:
+        """Some who have only looked so far are offered their first cup."""
+        looking = [life for life in self._others() if life.since > ago + 30 and self._has_only_looked(life, ago)]
+        yield self._agreed(looking, 0.6, (ago + 1, ago + 30), "EMAIL")
+        terms = {"holdout_share": 0.2, "conversion_days": 30, "budget": _money(900)}
+        campaign = yield from self._open(FIRST_CUP, ago, "CONVERT_PROSPECT", "EMAIL", NEVER_BOUGHT, terms)
+        if campaign is None:
+            return
+        sent = [self._send(campaign, life, "HARVEST") for life in campaign.treatment]
+        willing = self._waiting(campaign, self._free(campaign.treatment))
+        clicks = [self._reply(campaign, life, ago - 1, "CLICK") for life in willing[::5]]
+        won = [self._buy(campaign, life, [(LEAVES[0], 1)], named=True) for life in willing[::9]]
+        yield [
+            self._contact(sent),
+            self._contact(clicks),
+            self._purchase(won),
+            self._spend(campaign, ago, Decimal("0.05") * max(1, len(sent)), "邮件 Mailing"),
+            self._spend(campaign, ago - 31, Decimal(28 * max(1, len(won))), "第一杯 The first cups, on us"),
+            self._complete(campaign),
+        ]
+
     def _birthday(self, ago: int) -> Iterator[list[Deed]]:
         """Some have theirs still ahead."""
         joined = [
@@ -165,6 +190,9 @@ class Campaigns:
         """For how many days, that many days ago; below 0 for whoever has bought since."""
         last: datetime = max(order["purchased_at"] for order in life.orders)
         return (self.teller.at(ago, 0, 0) - last).days
+
+    def _has_only_looked(self, life: Life, ago: int) -> bool:
+        return all(order["purchased_at"] >= self.teller.at(ago, 0, 0) for order in life.orders)
 
     def _spring_ago(self) -> int:
         """The last 28 March that is long past: a week before Qingming, when the first harvest comes."""
