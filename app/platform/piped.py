@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from select import POLLIN, POLLOUT, poll
 from typing import Any, cast
 from uuid import UUID
@@ -156,12 +157,14 @@ def _spelled(value: Any, word: Callable[[str], str]) -> str:
     kind = type(value)
     if kind is str:
         return word(value)
-    if kind is UUID or kind is int:
+    if kind is UUID or kind is int or kind is Decimal:
         return str(value)
     if kind is datetime:
         return str(value.isoformat())
     if kind is bool:
         return "true" if value else "false"
+    if value is None:  # of a list: what stands by itself is sent as none at all
+        return "NULL"
     raise TypeError(f"No parameter is of the type {kind.__name__}.")
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -180,3 +182,35 @@ def test_a_pool_outlives_the_loop_that_made_it(url: str) -> None:
     for _ in range(3):
         assert asyncio.run(ask()) == f"on {MINE}".encode()
     asyncio.run(driver.close())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("uuid", MINE),
+        ("bigint", -(2**63)),
+        ("numeric", Decimal("12.340")),
+        ("boolean", True),
+        ("boolean", False),
+        ("text", "NULL {\"a\\b\", 'c'} 王"),
+        ("text", ""),
+        ("timestamptz", datetime(2026, 2, 28, 23, 59, 59, 123456, UTC)),
+    ],
+)
+def test_what_is_given_arrives_as_it_is(url: str, kind: str, value: Any) -> None:
+    """PostgreSQL's driver, which is another's, says whether they are the same; one by one, in lists, and none."""
+    given = {"org": MINE, "one": value, "none": None, "many": [value, None, value]}
+    said = asking(
+        f"SELECT $1::{kind}::text || '|' || ($2::{kind} IS NULL)::text || '|' || $3::{kind}[]::text",
+        "one",
+        "none",
+        "many",
+    )
+    found = driven(url, lambda driver: driver.run(said, given))
+    engine = connect(url)
+    with engine.connect() as other:
+        cursor = other.connection.driver_connection.cursor()  # type: ignore[union-attr]
+        cursor.execute(f"SELECT %s::{kind}::text || '|true|' || %s::{kind}[]::text", [value, [value, None, value]])
+        [expected] = cursor.fetchone()
+    engine.dispose()
+    assert found == expected.encode()
