@@ -61,6 +61,8 @@ REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 KNOWN_AWAY_SECONDS = 3600.0
 # Few enough at once that nobody who writes has to wait for long.
 SETTLED_AT_ONCE, POSTED_AT_ONCE, PAUSE, IDLE_SECONDS = 250, 50, 0.02, 2.0
+# What is written meanwhile is settled together.
+GATHERED_SECONDS = 0.5
 log = logging.getLogger("guanxi.server")
 
 
@@ -93,7 +95,7 @@ def create_app(settings: Settings | None = None) -> "Application":
         # A request makes some hundred objects, and leaves none in a circle.
         gc.set_threshold(20_000, 20, 50)
         rounds = (
-            ("settling", settler(engine, _now, SETTLED_AT_ONCE)),
+            ("settling", settler(engine, _now, SETTLED_AT_ONCE, rest_seconds=GATHERED_SECONDS)),
             ("posting", poster(engine, _now, POSTED_AT_ONCE)),
         )
         tasks = [asyncio.create_task(_go_round(name, each)) for name, each in rounds]
@@ -161,7 +163,7 @@ async def _go_round(name: str, rounds: Rounds) -> None:
         except Exception as failure:  # noqa: BLE001 - it is tried again
             log.error("%s failed: %s", name, type(failure).__name__)
             done = 0
-        await asyncio.sleep(PAUSE if done else IDLE_SECONDS)
+        await asyncio.sleep(PAUSE if done else rounds.pause(IDLE_SECONDS))
 
 
 class Application(Starlette):

@@ -37,7 +37,7 @@ def post_some(work: Work, at_once: int = AT_ONCE) -> int:
 
 def poster(engine: Engine, clock: Callable[[], datetime], at_once: int) -> Rounds:
     """Posts in the background of a server."""
-    return Rounds(engine, clock, lambda work: bool(_due(work, 1)), lambda work: post_some(work, at_once))
+    return Rounds(engine, clock, lambda work: bool(_due(work, 1)), lambda work: post_some(work, at_once), at_once)
 
 
 def _due(work: Work, most: int) -> list[UUID]:

@@ -62,10 +62,17 @@ AT_ONCE = 2_000
 _judged: Any = facts.table.c
 
 
-def settler(engine: Engine, clock: Callable[[], datetime], at_once: int = AT_ONCE) -> Rounds:
+def settler(
+    engine: Engine, clock: Callable[[], datetime], at_once: int = AT_ONCE, *, rest_seconds: float = 0.0
+) -> Rounds:
     """Settles in the background of a server, up to `at_once` rows of one organisation in a step."""
     return Rounds(
-        engine, clock, lambda work: bool(_found(work, 1, locked=False)), lambda work: settle_some(work, at_once)
+        engine,
+        clock,
+        lambda work: bool(_found(work, 1, locked=False)),
+        lambda work: settle_some(work, at_once),
+        at_once,
+        rest_seconds,
     )
 
 
