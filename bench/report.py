@@ -31,6 +31,7 @@ WANTED = {
     ("Q3", "floor"): 0.8,
     ("M1", "floor"): 0.7,
     ("M3", "floor"): 0.7,
+    ("Q1", "bare"): 0.75,
     ("Q1", "mercurius"): 1.2,
     ("Q2", "mercurius"): 2.0,
     ("Q3", "mercurius"): 3.0,

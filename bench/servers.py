@@ -21,6 +21,7 @@ from bench.questions import Request, fresh
 TICK = os.sysconf("SC_CLK_TCK")
 TITLES = {
     "guanxi": "Guanxi, one process",
+    "bare": "Guanxi without keys, cost, policies and row level security",
     "floor": "(d) hand-written Starlette route, hand-written SQL",
     "idiomatic": "(a) strawberry + SQLAlchemy async ORM + DataLoader",
     "postgraphile": "PostGraphile 5",
