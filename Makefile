@@ -29,10 +29,10 @@ run: install ## Serve the API with demo data, at http://127.0.0.1:8000/graphql
 	$(BIN)/guanxi serve
 
 test: install lint ## Lint, then run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-full: install ## Run the tests at full size
-	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	GUANXI_TEST_SIZE=full $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-clients: install ## Run the recipes of docs/clients.md and GraphQL over HTTP's own audits, from npm
 	$(BIN)/python -m tests.clients.audit.run

@@ -19,8 +19,38 @@ from tests.databases import drop_postgres_database, new_postgres_database, new_s
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 BACKENDS = ("sqlite", "postgresql")
+# Files that take ten seconds or more.
+LONGEST = (
+    "scores/test_agreement.py",
+    "scores/test_standings.py",
+    "loyalty/test_races.py",
+    "loyalty/test_kill.py",
+    "serving/test_stop.py",
+    "api/test_kill.py",
+    "query/test_lanes.py",
+    "query/test_filters.py",
+    "api/test_wall.py",
+    "query/test_walk.py",
+    "test_demo.py",
+    "loyalty/test_refusals.py",
+    "bulk/test_cdnow.py",
+    "live/test_socket.py",
+    "live/test_events.py",
+    "live/test_abuse.py",
+    "live/test_outbox.py",
+    "loyalty/test_invariants.py",
+    "campaigns/test_launch.py",
+    "segments/test_members.py",
+    "scores/test_judgements.py",
+)
 
 Begin = Callable[..., AbstractContextManager[Work]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: at the end no process waits for another that has only then begun one of them."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.location[0].removeprefix("tests/"), len(place)))
 
 
 @pytest.fixture(scope="session")

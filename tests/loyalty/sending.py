@@ -50,8 +50,7 @@ def document(field: str, *, keyed: bool) -> str:
     kind = f"{field[0].upper()}{field[1:]}Input"
     given, directive = (", $key: String!", " @idempotent(key: $key)") if keyed else ("", "")
     return (
-        f"mutation Do($input: {kind}!{given}) "
-        f"{{ {field}(input: $input){directive} {{ {SELECTED[field]} {ERRORS} }} }}"
+        f"mutation Do($input: {kind}!{given}) {{ {field}(input: $input){directive} {{ {SELECTED[field]} {ERRORS} }} }}"
     )
 
 

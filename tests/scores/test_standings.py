@@ -35,7 +35,7 @@ from tests.oracle import History, Order, Policy, Touch, facts_of, judge, money
 from tests.query.questions import questions_of
 
 COUNT = 120 if FULL else 30
-STEPS = 150 if FULL else 30
+STEPS = 150 if FULL else 20
 SEEDS = range(6 if FULL else 2)
 STAGES = [stage.name for stage in LifecycleStage]
 backends = pytest.mark.parametrize("backend", BACKENDS)
@@ -495,6 +495,7 @@ def crowd(backend: str) -> Town:
     with here.shop.working(here.now) as work:
         work.insert(Customer, people)
         work.session.execute(insert(facts.table), known)
+    analyze(here.shop.engine)
     here.settle()
     analyze(here.shop.engine)
     return here

@@ -37,6 +37,13 @@ async def agreed(client: Client, where: Any, as_of: Any = None) -> list[str]:
     return [node["id"] for node in direct["nodes"]]
 
 
+async def members_of(client: Client, where: Any) -> list[str]:
+    """The ids of those that a segment finds."""
+    members = "query($id: ID!) { segment(id: $id) { customers(first: 100) { nodes { id } } } }"
+    told = await client.ask(members, id=await save(client, where, "Agreed"))
+    return [node["id"] for node in told["segment"]["customers"]["nodes"]]
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_whatever_is_asked_directly_is_asked_by_a_segment(client: Client, shop: Shop, seed: int) -> None:
     where, says = Filters(Random(seed), shop.people).where(depth=5)
@@ -50,7 +57,8 @@ async def test_every_measure_that_can_be_filtered_can_be_saved(client: Client, s
     of = plain_paths("CustomerWhere")[path]
     for operator in of.fields if FULL else Random(path).sample(sorted(of.fields), 1):
         where, says = filters.comparison("Customer", path, of, operator)
-        found = await agreed(client, where)
+        # That every way of asking says the same is seen above.
+        found = await (agreed if FULL else members_of)(client, where)
         assert set(found) == {public("cus", person.id) for person in shop.live if says(person)}
 
 
