@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import endurance, plot, report
+from bench.campaigns import moments
 from bench.database_time import Cost, costs
 from bench.drive import generator
 from bench.history import history
@@ -37,7 +38,9 @@ def main() -> None:
         for size in options.sizes
         for dialect in options.databases
     ]
-    alone = options.light_under_heavy or options.light_under_slow or options.memory or options.history
+    alone = any(
+        getattr(options, name) for name in ("light_under_heavy", "light_under_slow", "memory", "history", "campaigns")
+    )
     for base in bases if alone else ():
         say(_title(base))
         if options.light_under_heavy:
@@ -48,6 +51,8 @@ def main() -> None:
             endurance.memory(base, say)
         if options.history:
             say(report.plain(report.history_table(history(base))))
+        if options.campaigns:
+            say(report.plain(report.campaign_table(moments(base, postgres if base.dialect == "postgresql" else None))))
     if not (options.load or alone):
         _measure(options, bases, postgres)
 
@@ -62,7 +67,7 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
         "machine": report.machine(_version(postgres)),
         "runs": [],
     }
-    sections, spent, long = [], _Spent(), []
+    sections, spent, long, large = [], _Spent(), [], []
     for base in bases:
         on = postgres if base.dialect == "postgresql" else None
         say(_title(base))
@@ -79,12 +84,17 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
         names = [name for name in ("guanxi", "floor") if name in options.servers]
         spent.add(costs(base, names, options.questions, on, say))
         long += history(base)
+        large += moments(base, on)
     table = report.cost_table(spent.costs)
     say("\n" + report.plain(table))
     sections.insert(0, (report.GROWTH_TITLE, f"![Growth](growth.svg)\n\n{report.markdown(table)}"))
     table = report.history_table(long)
     say("\n" + report.plain(table))
     sections.insert(1, (report.HISTORY_TITLE, report.markdown(table)))
+    table = report.campaign_table(large)
+    say("\n" + report.plain(table))
+    sections.insert(2, (report.CAMPAIGN_TITLE, report.markdown(table)))
+    told["campaigns"] = [asdict(moment) for moment in large]
     told["history"] = [asdict(taken) for taken in long]
     told["database_time"] = [asdict(cost) for cost in spent.costs]
     file = _results() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
@@ -154,6 +164,7 @@ def _options() -> argparse.Namespace:
     add("light-under-slow", "only the p99 of Q1 beside 500 who never get to the point", action="store_true")
     add("memory", "only the worker's memory over 100,000 mixed requests", action="store_true")
     add("history", "only how long requests take of accounts with short and long books", action="store_true")
+    add("campaigns", "only how long a launch, its result and attribution take", action="store_true")
     add("unchecked", "do not compare the answers first", action="store_true")
     add("dry", "leave docs/ as it is", action="store_true")
     return parser.parse_args()

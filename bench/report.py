@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.campaigns import WANTED as CAMPAIGN_WANTED
+from bench.campaigns import Moment
 from bench.data import DAYS
 from bench.database_time import GROWTH, Cost
 from bench.database_time import WANTED as COST_WANTED
@@ -40,6 +42,7 @@ WANTED = {
 WANTED_SQLITE = {("Q1", "floor"): 0.8, ("M1", "floor"): 0.7, ("M3", "floor"): 0.7}
 GROWTH_TITLE = "Database time of one request, by number of customers"
 HISTORY_TITLE = "Time of one request, by the length of an account's history"
+CAMPAIGN_TITLE = "Time of a campaign's large moments"
 Table = tuple[list[str], list[list[str]]]
 
 
@@ -118,6 +121,20 @@ def history_table(found: Sequence[Taken]) -> Table:
     ]
     longest = f"{LONG[-1]:,} to {LONG[0]}"
     return ["database", "customers", "", *(f"{many:,} entries, ms" for many in LONG), longest], rows
+
+
+def campaign_table(found: Sequence[Moment]) -> Table:
+    """One client; CPU of the server's and of the database's processes, beside what a moment may take."""
+    rows = [
+        [
+            *(NAMES[moment.dialect], size_name(moment.size), moment.name),
+            *(f"{seconds * 1000:,.0f}" for seconds in (moment.seconds, moment.server_cpu)),
+            f"{moment.database_cpu * 1000:,.0f}" if moment.dialect == "postgresql" else "-",
+            f"{most * 1000:,.0f}" if (most := CAMPAIGN_WANTED.get((moment.dialect, moment.name))) else "",
+        ]
+        for moment in found
+    ]
+    return ["database", "customers", "", "ms", "server CPU ms", "DB CPU ms", "at most"], rows
 
 
 def plain(table: Table) -> str:

@@ -70,6 +70,8 @@ def _touchpoints(url: str, began: datetime) -> int:
     with Session(engine.execution_options(reading=True)) as session:
         removed = session.execute(select(func.count()).where(*recent)).scalar_one()
     if not removed:
+        # Whoever copies the database must find nobody in it.
+        engine.dispose()
         return 0
     with work(engine, operator(org), began) as each:
         touched = each.session.scalars(select(Touchpoint.customer_id).where(*recent).distinct()).all()
