@@ -9,6 +9,8 @@ UV     := 0.13.9
 WORKERS ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each server that a test starts would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 LOCKED    := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed

@@ -10,7 +10,7 @@ from tests.api.acting import Shop, by, ref
 from tests.api.made import Maker
 from tests.api.test_writing import buy, contact, new_customer
 
-DOCUMENTS = 10_000 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 150
+DOCUMENTS = 10_000 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 100
 
 
 async def test_no_document_made_from_the_schema_is_a_fault_of_ours(open_shop: Callable[..., Shop]) -> None:

@@ -16,7 +16,8 @@ from tests.conftest import BACKENDS
 from tests.live.serving import Server, serving
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+# Of the package: a server of many organisations has something to look after, and would do so beside all other tests.
+@pytest.fixture(scope="package", params=BACKENDS)
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     with open_house(request.param) as made:
         # With one organisation alone it would ask nobody for a key.
@@ -25,7 +26,7 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(house: House) -> Iterator[Server]:
     with serving(house.url, origins="https://crm.example.com") as made:
         yield made

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.platform.database import connect
+from app.platform.database import analyze, connect
 from tests.client import Client, application
 from tests.query.conftest import Shop, Street, fresh_database, statements
 from tests.query.shop import EMPTY, NEXT_DOOR, ORG, Maker, open_shops
@@ -25,6 +25,7 @@ def street_on(backend: str) -> Street:
     houses = [(ORG, Maker(1).people(PEOPLE, ARCHIVED)), (NEXT_DOOR, Maker(7, NEXT_DOOR).people(12, 1)), (EMPTY, [])]
     engine = connect(url)
     keys = open_shops(engine, houses)
+    analyze(engine)
     engine.dispose()
     app = application(url)
     return Street(*(Shop(app, key, people) for key, (_, people) in zip(keys, houses, strict=True)))
