@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-# How many processes run the tests.
-WORKERS ?= auto
+# How many processes run the tests: one more than there are processors, since some tests wait for a clock.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Each server that a test starts would compile everything anew.

@@ -14,7 +14,7 @@ from bench.slow import KINDS, Slow
 from schema.request import BODY_SECONDS
 from tests.api.acting import House, open_house
 from tests.live.conftest import Teller
-from tests.live.serving import Server, raw
+from tests.live.serving import Server, raw, serving
 from tests.live.test_abuse import VIEWER, head, whole
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
@@ -23,12 +23,19 @@ SLOW, WINDOWS, ASKED = (500, 20, 200) if FULL else (30, 8, 40)
 MOST_SECONDS = 18
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house() -> Iterator[House]:
     # Nothing of it is the database's.
     with open_house("sqlite") as made:
         made.shop()
         made.shop()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server(house: House) -> Iterator[Server]:
+    """Of this house: the one of other files knows none of its keys."""
+    with serving(house.url, origins="https://crm.example.com") as made:
         yield made
 
 
