@@ -56,9 +56,9 @@ def paid_for(limiter: Limiter | None, request: Asked, price: int) -> None:
         request.extensions["cost"] = _told(price, limiter.standing(request.caller), charged=0)
 
 
-def with_extensions(body: bytes, request: Asked) -> bytes:
-    """An answer's bytes with what is said beside it."""
-    return body[:-1] + b',"extensions":' + orjson.dumps(request.extensions) + b"}"
+def beside(request: Asked) -> bytes:
+    """What is said beside an answer's data, as it stands in its bytes."""
+    return b',"extensions":' + orjson.dumps(request.extensions) if request.extensions else b""
 
 
 def _told(price: int, standing: Standing, charged: int | None = None) -> dict[str, Any]:

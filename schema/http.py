@@ -27,7 +27,7 @@ from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import access, bounds, lane, written
 from schema.answer import MOST_ERRORS, UNAVAILABLE, failed, formatted, told
-from schema.charge import charge, paid, with_extensions
+from schema.charge import beside, charge, paid
 from schema.context import Asked
 from schema.documents import Document, Documents, Invalid, Operation, document
 from schema.given import Segments
@@ -190,9 +190,9 @@ class Endpoint:
                 await charge(self.limiter, asked, price)
             if operation.reads:
                 past = asked.set_clock and await run_sync(asked.something_later)
-                body = await lane.answer(self._reader, operation, variables, caller, now, past)
+                body = await lane.answer(self._reader, operation, variables, caller, now, past, beside(asked))
                 if body is not None:
-                    return "sql", with_extensions(body, asked) if asked.extensions else body
+                    return "sql", body
             else:
                 body = await written.answer(asked, operation, variables)
                 if body is not None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -88,9 +89,10 @@ class Plan:
 
 
 async def answer(
-    reader: Reader, operation: Operation, variables: Any, caller: Caller, now: datetime, past: bool
+    reader: Reader, operation: Operation, variables: Any, caller: Caller, now: datetime, past: bool, beside: bytes = b""
 ) -> bytes | None:
-    """The whole body; None when graphql-core is to answer. `variables` as graphql-core coerced them."""
+    """The whole body, with what is said beside the data at its end; None when graphql-core is to answer. `variables` as
+    graphql-core coerced them."""
     plan = _plan_of(operation, variables)
     if not plan.roots or not operation.verdict(caller.may).whole:
         return None
@@ -98,19 +100,20 @@ async def answer(
         asks = [_asked(root, operation, variables, caller, now, past) for root in plan.roots]
     except (BadInput, GraphQLError, NeedsMore, NoSource):
         return None
-    if len(asks) == 1:
-        only = await _read(reader, plan.roots[0], asks[0])
-        return _with_errors(plan.roots, [only]) if isinstance(only, Exception) else b'{"data":{' + only + b"}}"
-    each = list(zip(plan.roots, asks, strict=True))
-    if all(ask is None or reader.is_short(ask[0]) for ask in asks):
+    if len(asks) == 1 or all(ask is None or reader.is_short(ask[0]) for ask in asks):
         # One after the other: what is short is done before a task could be made for it.
-        found = [await _read(reader, root, ask) for root, ask in each]
+        found = [await _read(reader, root, ask) for root, ask in zip(plan.roots, asks, strict=True)]
     else:
-        found = await asyncio.gather(*(_read(reader, root, ask) for root, ask in each))
-    for data in found:
+        found = await asyncio.gather(*map(_read, repeat(reader), plan.roots, asks))
+    # An answer may be large: it is put together once.
+    parts = [b'{"data":{']
+    for root, data in zip(plan.roots, found, strict=True):
         if isinstance(data, Exception):
-            return _with_errors(plan.roots, found)
-    return b'{"data":{' + b",".join(found) + b"}}"  # type: ignore[arg-type]
+            return _with_errors(plan.roots, found, beside)
+        parts += (root.prefix, data, b",")
+    parts[-1] = b"}"
+    parts += (beside, b"}")
+    return b"".join(parts)
 
 
 def _asked(
@@ -143,25 +146,25 @@ def _repeated(root: Root, question: Lookup, variables: Any) -> Repeated | None:
 
 
 async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes | Exception:
-    """A root field's key and value, or what went wrong."""
+    """A root field's value, or what went wrong."""
     if root.ask is None:
-        return root.prefix + _TYPENAME
+        return _TYPENAME
     if ask is None:
-        return root.prefix + NOTHING
+        return NOTHING
     try:
         text = await reader.read(*ask)
     except Exception as failure:  # noqa: BLE001 - told without a word of it
         return failure
     # One id is asked for as a list of one.
-    return root.prefix + (text[1:-1] if root.selected.name == "node" else text)
+    return text[1:-1] if root.selected.name == "node" else text
 
 
-def _with_errors(roots: Sequence[Root], found: Sequence[bytes | Exception]) -> bytes:
+def _with_errors(roots: Sequence[Root], found: Sequence[bytes | Exception], beside: bytes) -> bytes:
     """As graphql-core answers when a field fails: it is null, or all is where it cannot be."""
     errors, parts, whole = [], [], True
     for root, each in zip(roots, found, strict=True):
         if isinstance(each, bytes):
-            parts.append(each)
+            parts.append(root.prefix + each)
             continue
         if away(each):
             raise each
@@ -170,7 +173,7 @@ def _with_errors(roots: Sequence[Root], found: Sequence[bytes | Exception]) -> b
         parts.append(root.prefix + NOTHING)
         whole = whole and root.nullable
     data = b"{" + b",".join(parts) + b"}" if whole else NOTHING
-    return b'{"errors":' + orjson.dumps(errors) + b',"data":' + data + b"}"
+    return b'{"errors":' + orjson.dumps(errors) + b',"data":' + data + beside + b"}"
 
 
 # ------------------------------------------------------------------ plans

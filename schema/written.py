@@ -24,6 +24,7 @@ from app.query import question as q
 from app.query.fetch import NOTHING
 from app.query.shape import Shape
 from app.query.shown import Shown, Sight, is_light
+from schema.charge import beside
 from schema.context import Asked
 from schema.documents import Operation
 from schema.fields import Entity
@@ -135,8 +136,7 @@ async def answer(asked: Asked, operation: Operation, variables: Any) -> bytes | 
         told = await _told(asked, planner, plan, items, sights, result)
     except Exception:  # noqa: BLE001 - it is done; graphql-core reads again, and says what fails
         return None
-    more = b',"extensions":' + orjson.dumps(asked.extensions) if asked.extensions else b""
-    return b'{"data":{' + orjson.dumps(key) + b":{" + told + b"}}" + more + b"}"
+    return b'{"data":{' + orjson.dumps(key) + b":{" + told + b"}}" + beside(asked) + b"}"
 
 
 async def _told(
