@@ -102,12 +102,13 @@ def test_what_is_wrong_is_said_in_a_sentence(server: Server, window: Opens) -> N
 
 def test_a_key_opens_a_server_that_asks_for_one(locked: tuple[Server, str], window: Opens) -> None:
     server, key = locked
-    seen = window().open(server)
+    seen = window()
+    seen.locked = True
+    seen.open(server)
     expect(seen.editor("Result")).to_contain_text("Give an API key")
     seen.tab(LISTENS)
     seen.press_run()
     expect(seen.editor("Result")).to_contain_text("Give an API key")
-    seen.wrong.clear()
 
     # Here the docs are read with it, and in the other tabs it is too.
     seen.give(key)
@@ -120,9 +121,10 @@ def test_a_key_opens_a_server_that_asks_for_one(locked: tuple[Server, str], wind
     seen.tab(LISTENS)
     with seen.page.expect_response(lambda answer: "event-stream" in answer.headers["content-type"]):
         seen.press_run()
-    beside = window(beside=seen).open(server)
+    beside = window(beside=seen)
+    beside.locked = True
+    beside.open(server)
     expect(beside.editor("Headers")).to_contain_text(PLACEHOLDER)
-    beside.wrong.clear()
     beside.give(key)
     beside.tab(WRITES)
     assert beside.run()["data"]["purchaseRecord"]["outcome"] == "RECORDED"
@@ -138,7 +140,6 @@ def _is_kept_nowhere(seen: Window, key: str) -> None:
     assert key not in str(state)
     seen.page.reload()
     expect(seen.editor("Headers")).to_contain_text(PLACEHOLDER)
-    seen.wrong.clear()
 
 
 @pytest.mark.parametrize(("scheme", "ground", "other"), [("light", LIGHT, "Dark"), ("dark", DARK, "Light")])
