@@ -42,12 +42,14 @@ class Stale(Exception):
 
 
 class _Unit:
-    """What succeeds or fails by itself. Without a future it is the connection's own: `must` it succeed?"""
+    """What succeeds or fails by itself. Without a future it is the connection's own: `must` it succeed? `there`:
+    whether its statement is known to be prepared."""
 
-    __slots__ = ("answer", "failure", "future", "must", "prepared", "sent")
+    __slots__ = ("answer", "failure", "future", "must", "prepared", "sent", "there")
 
     def __init__(self, prepared: Prepared | None, future: "asyncio.Future[bytes | None] | None", *, must: bool) -> None:
         self.prepared, self.future, self.must = prepared, future, must
+        self.there = False
         self.answer: bytes | None = None
         self.failure: Any = None
         self.sent = time.perf_counter()
@@ -84,6 +86,7 @@ class Line:
                 name = self._prepare(prepared)
             else:
                 self._names.move_to_end(prepared)
+                unit.there = True
             self._pg.send_query_prepared(name, parameters)
             self._end(unit)
         except psycopg.OperationalError as failure:
@@ -140,7 +143,9 @@ class Line:
                         units[0].answer = result.get_value(0, 0)
                 elif status == _SYNC:
                     self._over(units.popleft())
-                elif status not in (_DONE, _ABORTED):
+                elif status == _DONE:
+                    units[0].there = True
+                elif status != _ABORTED:
                     if result.error_field(_STATE) is None:
                         # libpq's own words: there is no connection any more.
                         raise psycopg.OperationalError("The connection was cut.")
@@ -175,8 +180,8 @@ class Line:
         prepared: Any = unit.prepared
         if state == _CANCELLED:
             prepared.ran(1000 * QUESTION_SECONDS)
-        else:
-            # Whether it was prepared is not known any more.
+        if not unit.there or state in _STALE:
+            # One that stands is kept, or each failure would leave another plan behind in the server.
             self._names.pop(prepared, None)
         if state in _STALE:
             return Stale()

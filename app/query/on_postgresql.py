@@ -46,6 +46,7 @@ class _Pool:
         self.loop = asyncio.get_running_loop()
         self._lines: list[Line] = []
         self._opening = 0
+        self._closed = False
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._free_for_long = asyncio.Semaphore(min(FOR_LONG_ONES, most))
 
@@ -55,8 +56,16 @@ class _Pool:
         return (self._in_turn if is_long else self._asked)(prepared, parameters, org)
 
     async def _in_turn(self, prepared: Prepared, parameters: list[bytes | None], org: UUID) -> bytes | None:
-        async with self._free_for_long:
-            return await self._asked(prepared, parameters, org)
+        await self._free_for_long.acquire()
+        asked = asyncio.ensure_future(self._asked(prepared, parameters, org))
+        asked.add_done_callback(self._over)
+        # The database goes on with it when nobody waits for it any more: so long it counts.
+        return await asyncio.shield(asked)
+
+    def _over(self, asked: "asyncio.Future[bytes | None]") -> None:
+        self._free_for_long.release()
+        if not asked.cancelled():
+            asked.exception()  # whoever still waits is told; of others nobody asks
 
     async def _asked(self, prepared: Prepared, parameters: list[bytes | None], org: UUID) -> bytes | None:
         alone = prepared.took is None or prepared.took > MOMENT_MILLISECONDS
@@ -72,7 +81,7 @@ class _Pool:
                 return await line.ask(prepared, parameters, org)
             except Lost as lost:
                 # It was cut while it lay idle: a reading may be asked again, on a new one.
-                if not lost.used:
+                if not lost.used or self._closed:
                     raise
             except Stale:
                 again += 1
@@ -142,6 +151,7 @@ class _Pool:
         return {"idle": idle, "busy": len(self._lines) - idle, "waiting": len(self._waiting)}
 
     def close(self) -> None:
+        self._closed = True
         for line in list(self._lines):
             line.drop()
 

@@ -173,6 +173,33 @@ def test_one_that_takes_too_long_is_told_as_such(url: str) -> None:
     assert driven(url, work, most=1) == f"on {MINE}".encode()
 
 
+def test_failures_leave_no_plan_behind(url: str) -> None:
+    kept = asking("SELECT count(*)::text FROM pg_prepared_statements")
+
+    async def work(driver: PostgreSQL) -> Any:
+        for _ in range(30):
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await driver.run(FAILS, {"number": "0", "org": MINE})
+        return await driver.run(FAILS, {"number": "1", "org": MINE}), await driver.run(kept, {"org": MINE})
+
+    assert driven(url, work, most=1) == (b"1", b"2")
+
+
+def test_long_ones_that_nobody_waits_for_are_still_counted(url: str) -> None:
+    async def work(driver: PostgreSQL) -> Any:
+        for _ in range(10):
+            slept = Prepared(SLEEPS.text, SLEEPS.binders)
+            asked = asyncio.create_task(driver.run(slept, {"seconds": "0.5", "org": MINE}))
+            await asyncio.sleep(0.03)
+            asked.cancel()
+        busy = driver.in_use()["busy"]
+        return busy, await driver.run(ECHO, {"said": "on", "org": MINE})
+
+    busy, answer = driven(url, work, most=8)
+    assert 1 <= busy <= 3
+    assert answer == f"on {MINE}".encode()
+
+
 def test_a_pool_outlives_the_loop_that_made_it(url: str) -> None:
     driver = PostgreSQL(url, 2)
 
