@@ -140,7 +140,7 @@ def _record(engine: Engine, caller: Caller, now: datetime, rows: list[Row], colu
         for row in sound:
             row.record["customer"] = {"id": public(customers[row.customer])}
         given = {"rows": [row.record for row in sound], "on_error": "REJECT_ROW"}
-        result = record_purchases(unit, given, limit=None)  # type: ignore[arg-type]
+        result = record_purchases(unit, given, limit=None)  # type: ignore[arg-type] # rows as the file gave them
     for row, answer in zip(sound, result["rows"], strict=True):
         problems = answer["user_errors"]
         row.reason = "; ".join(f"{columns.column_of(each['path'])}: {each['message']}" for each in problems) or None

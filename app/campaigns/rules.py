@@ -71,7 +71,7 @@ def clean_campaign(problems: Problems, given: CampaignSet, org: Org) -> dict[str
     choices: Mapping[str, Any] = {"objective": CampaignObjective, "channel": Channel, "purpose": ConsentPurpose}
     for name, enum in choices.items():
         if given.get(name) is not None:
-            columns[name] = clean_choice(problems, enum, given[name], name)  # type: ignore[literal-required]
+            columns[name] = clean_choice(problems, enum, given[name], name)  # type: ignore[literal-required] # one of the three
     if "budget" in given:
         columns["budget_minor"] = _budget(problems, given["budget"], org)
     for name in ("starts_at", "ends_at"):
