@@ -5,6 +5,10 @@ reader on PostgreSQL keeps the snapshot that it saw, and reads what a later one 
 orders what concerns one customer: it was given while the customer was locked. SQLite writes one after the other, and
 the order of its rows is the order of their commits.
 
+After a crash PostgreSQL gives out the numbers again of those transactions that had not come to the disk: undone ones,
+and messages to listeners. Rows that were read had come there, and with them every smaller number. So a snapshot is
+kept only as far as the last row that was read (`_kept`): whatever has a greater number has not been seen.
+
 That something was committed is told within this process (`committed`), and on PostgreSQL to others (`tell`). Whoever
 misses it finds it when he looks again: the rows are the truth.
 """
@@ -43,11 +47,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Place:
-    """Up to where somebody has read. `upto`: he is in the midst of what that snapshot saw, after `place`."""
+    """Up to where somebody has read. `upto`: he is in the midst of what that snapshot saw, after `place`. `last` is
+    the greatest transaction of what he has read."""
 
     seen: str
     place: int = 0
     upto: str | None = None
+    last: int = 0
 
 
 class Outbox(Protocol):
@@ -105,10 +111,10 @@ _SETTINGS = {
     "application_name": "guanxi outbox",
 }
 _NEW = f"""
-SELECT s.upto, e.place, e.customer_id, e.event, e.at
+SELECT s.upto, e.place, e.customer_id, e.event, e.at, e.xact
 FROM (SELECT coalesce($4::text, pg_current_snapshot()::text) AS upto) s
 LEFT JOIN LATERAL (
-  SELECT place, customer_id, event, at FROM audit_entries
+  SELECT place, customer_id, event, at, xact FROM audit_entries
   WHERE org_id = $1 AND customer_id IS NOT NULL AND place > $3
     AND xact >= pg_snapshot_xmin($2::text::pg_snapshot)::text::bigint
     AND NOT pg_visible_in_snapshot(xact::text::xid8, $2::text::pg_snapshot)
@@ -117,6 +123,21 @@ LEFT JOIN LATERAL (
 ) e ON true
 ORDER BY e.place
 """
+
+
+_NOW = """
+SELECT pg_current_snapshot()::text AS seen, coalesce(max(xact), 0) AS last
+FROM audit_entries WHERE org_id = $1 AND customer_id IS NOT NULL
+"""
+
+
+def _kept(snapshot: str, last: int) -> str:
+    """What is seen of that snapshot's transactions, none after `last`: as PostgreSQL writes it, `first:next:open,..`
+    with `next` the one that nothing is known of, and of those before it the first that is open and all that are."""
+    first, beyond, still_open = snapshot.split(":")
+    beyond_kept = min(int(beyond), last + 1)
+    open_kept = [each for each in still_open.split(",") if each and int(each) < beyond_kept]
+    return f"{min(int(first), beyond_kept)}:{beyond_kept}:{','.join(open_kept)}"
 
 
 class OnPostgreSQL:
@@ -131,22 +152,21 @@ class OnPostgreSQL:
 
     async def now(self, org_id: UUID) -> Place:
         async with self._turn:
-            driver = await self._open()
-            return Place(await driver.fetchval("SELECT pg_current_snapshot()::text"))
+            driver = await self._entered(org_id)
+            row = await driver.fetchrow(_NOW, org_id)
+        return Place(_kept(row["seen"], row["last"]), last=row["last"])
 
     async def after(self, org_id: UUID, place: Place) -> tuple[list[Change], Place]:
         async with self._turn:
-            driver = await self._open()
-            if org_id != self._org:
-                self._org = None
-                await driver.execute(entering(org_id))
-                self._org = org_id
+            driver = await self._entered(org_id)
             rows = await driver.fetch(_NEW, org_id, place.seen, place.place, place.upto)
         upto = rows[0]["upto"]
-        changes = [Change(row["customer_id"], row["event"], row["at"]) for row in rows if row["place"] is not None]
+        told = [row for row in rows if row["place"] is not None]
+        changes = [Change(row["customer_id"], row["event"], row["at"]) for row in told]
+        last = max([place.last, *(row["xact"] for row in told)])
         if len(changes) == AT_ONCE:
-            return changes, replace(place, place=rows[-1]["place"], upto=upto)
-        return changes, Place(upto)
+            return changes, replace(place, place=rows[-1]["place"], upto=upto, last=last)
+        return changes, Place(_kept(upto, last), last=last)
 
     async def tell(self, orgs: Iterable[UUID]) -> None:
         named = [str(org) for org in orgs]
@@ -161,6 +181,14 @@ class OnPostgreSQL:
             if driver is not None:
                 with suppress(Exception):
                     await driver.close(timeout=1)
+
+    async def _entered(self, org_id: UUID) -> Any:
+        driver = await self._open()
+        if org_id != self._org:
+            self._org = None
+            await driver.execute(entering(org_id))
+            self._org = org_id
+        return driver
 
     async def _open(self) -> Any:
         if self._driver is None or self._driver.is_closed():

@@ -12,15 +12,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2 as httpx
 import psutil
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from app.platform.database import connect
 from app.platform.migrations import upgrade
+from app.platform.outbox import Place, outbox_of
+from app.platform.work import operator, work
+from tests.conftest import NOW
 from tests.api.acting import House, Shop
 from tests.live.serving import Server, Wire, asking_for_events, raw, serving, wire
 
@@ -77,13 +80,18 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="module")
-def shop(cluster: Cluster) -> Iterator[Shop]:
+def house(cluster: Cluster) -> Iterator[House]:
     engine = connect(make_url(cluster.url).render_as_string(hide_password=False))
     upgrade(engine)
-    house = House(cluster.url, engine, None)  # type: ignore[arg-type] # it is served by a process of its own
-    house.shop()
-    yield house.shop("read", "write", "admin")
+    made = House(cluster.url, engine, None)  # type: ignore[arg-type] # it is served by a process of its own
+    made.shop()
+    yield made
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def shop(house: House) -> Shop:
+    return house.shop("read", "write", "admin")
 
 
 class Writing:
@@ -144,6 +152,49 @@ async def everybody_is_told(http: httpx.AsyncClient, server: Server, found: Wire
     metrics = await http.get("/metrics")
     assert metrics.status_code == 200
     assert 'guanxi_errors_total{code="UNAVAILABLE"}' in metrics.text
+
+
+async def test_what_is_written_after_a_crash_is_told(cluster: Cluster, house: House) -> None:
+    """PostgreSQL gives out the numbers of transactions again that it had not written down: of those undone, and of
+    messages. Who had seen them end has not seen what has such a number afterwards.
+    """
+    org = house.shop().org
+    outbox = outbox_of(house.url, lambda _: None)
+    read = list[str]()
+
+    def undo_many() -> None:
+        for _ in range(100):
+            with house.engine.connect() as connection:
+                connection.execute(text("SELECT pg_current_xact_id()"))
+
+    def say(event: str) -> None:
+        with work(house.engine, operator(org), NOW) as unit:
+            unit.announce(event, "it", customers=[UUID(int=1)])
+
+    async def look(place: Place) -> Place:
+        changes, place = await outbox.after(org.id, place)
+        read.extend(change.event for change in changes)
+        return place
+
+    undo_many()
+    never_told = from_now = await outbox.now(org.id)
+    say("tested.before")
+    undo_many()
+    from_now = await look(from_now)
+    assert read == ["tested.before"]
+    await asyncio.to_thread(cluster.kill)
+    await asyncio.to_thread(cluster.start)
+    await outbox.close()
+    house.engine.dispose()
+    for number in range(3):
+        say(f"tested.{number}")
+    from_now = await look(from_now)
+    assert await look(from_now) == from_now
+    assert read == ["tested.before", "tested.0", "tested.1", "tested.2"]
+    read.clear()
+    await look(never_told)
+    assert read == ["tested.before", "tested.0", "tested.1", "tested.2"]
+    await outbox.close()
 
 
 async def test_it_comes_back(cluster: Cluster, shop: Shop) -> None:
@@ -209,11 +260,11 @@ async def subscriptions_go_on(http: httpx.AsyncClient, found: Wire, stream: asyn
     while (await found.hint("3", 30))["customer"]["id"] != made:
         pass
     number = len(_seen) + 1
-    text = b""
+    told = b""
     async with asyncio.timeout(30):
-        while text.count(b'"customer.created"') < number:
+        while told.count(b'"customer.created"') < number:
             came = await stream.read(65_536)
             assert came, "It was dropped."
-            text += came
-    assert b"errors" not in text
-    assert text.count(b'"customer.created"') == number
+            told += came
+    assert b"errors" not in told
+    assert told.count(b'"customer.created"') == number
