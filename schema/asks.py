@@ -4,7 +4,9 @@ Both lanes ask here: the one that sends the statement's JSON as it comes, and th
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLObjectType, get_named_type
 from sqlalchemy import literal_column
@@ -12,13 +14,13 @@ from sqlalchemy import literal_column
 from app.customers.measures import references
 from app.customers.rules import email_of, phone_of
 from app.customers.search import terms as search_terms
-from app.platform.ids import PublicId
+from app.platform.ids import PublicId, key_of
 from app.platform.refusals import BadInput, Problems
 from app.platform.text import clean, clean_ref
 from app.query import question as q
 from app.scores.policy import proposed
 from schema.fields import Entity
-from schema.given import NeedsMore, plain
+from schema.given import Anew, NeedsMore, Parameters, plain
 from schema.plan import Planner, python_class
 from schema.scenario import columns
 from schema.selection import Selected
@@ -49,6 +51,9 @@ def lookup(planner: Planner, selected: Selected, of: GraphQLObjectType, where: q
 
 def _issued(planner: Planner, selected: Selected, of: GraphQLObjectType, text: str, prefix: str) -> q.Lookup | None:
     """The row with that id, at the instant that is asked for, or else that the id carries."""
+    if planner.values.takes is not None:
+        planner.values.made("by_id", text, partial(_row, prefix))
+        return lookup(planner, selected, of, ID)
     public = PublicId.parse(text)
     if public is None or public.prefix != prefix:
         return None
@@ -58,6 +63,13 @@ def _issued(planner: Planner, selected: Selected, of: GraphQLObjectType, text: s
         planner.set_as_of(public.at)
     planner.values.put("by_id", public.key)
     return lookup(planner, selected, of, ID)
+
+
+def _row(prefix: str, _: Parameters, text: str) -> UUID:
+    key = key_of(text, prefix)
+    if key is None:
+        raise Anew
+    return key
 
 
 def by_id(prefix: str) -> Ask:

@@ -43,6 +43,10 @@ class NeedsMore(Exception):
     """A question that takes more than one statement to be made."""
 
 
+class Anew(Exception):
+    """It is to be planned for itself: what it asks is more than the same question with other values."""
+
+
 @dataclass
 class Segments:
     """The segments that filters name, and their tests as JSON; None as long as those were not read. `strange`: whether
@@ -87,9 +91,15 @@ _SAID: dict[str, Callable[[Parameters], Any]] = {
 }
 
 
+# Puts what is made of a value among the parameters, and tells what its question has to know of it. Raises BadInput, and
+# Anew for a value that asks another question.
+Put = Callable[[Parameters, Any], Any]
+
+
 @dataclass
 class Values:
-    """The values of a question's parameters, and how much its filters have asked for so far."""
+    """The values of a question's parameters, and how much its filters have asked for so far. `takes`: where it is planned
+    to be asked again with other values, which stand as Places: what is said, how it is put, and what that usually tells."""
 
     given: Parameters
     segments: Segments = field(default_factory=Segments)
@@ -99,6 +109,7 @@ class Values:
     memberships: int = 0
     # Of the tests of the segments that they name, each time that they do.
     inherited: int = 0
+    takes: list[tuple[Any, Put, Any]] | None = None
 
     @property
     def now(self) -> datetime:
@@ -116,6 +127,22 @@ class Values:
     def put(self, name: str, value: Any) -> str:
         self.given[name] = value
         return name
+
+    def take(self, said: Any, put: Put, usual: Any = None) -> Any:
+        """What a request says, now or each time."""
+        if self.takes is None:
+            return put(self.given, said)
+        self.takes.append((said, put, usual))
+        return usual
+
+    def made(self, name: str, said: Any, make: Callable[[Parameters, Any], Any]) -> str:
+        """The same, of one parameter."""
+        self.take(said, partial(_put, name, make))
+        return name
+
+
+def _put(name: str, make: Callable[[Parameters, Any], Any], given: Parameters, said: Any) -> None:
+    given[name] = make(given, said)
 
 
 @dataclass(frozen=True)
@@ -136,6 +163,8 @@ def where_of(
     """The test that a where object asks for."""
     if depth > DEEPEST:
         raise BadInput(f"A filter nests at most {DEEPEST} deep.")
+    if isinstance(given, Place):
+        raise Anew
     found: list[Where] = []
     for key, value in given.items():
         if value is None:
@@ -157,10 +186,14 @@ def where_of(
 
 
 def _test_of(aim: Any, value: Any, path: str, values: Values, depth: int) -> Where:
+    if isinstance(value, Place):
+        raise Anew
     match aim:
         case Value():
             return _compare(aim, value, path, values)
         case Extra():
+            if values.takes is not None:
+                raise Anew
             if value:
                 _leaf(values, value)
             made: Where = aim.test(value, path, values)
@@ -190,6 +223,8 @@ def _leaf(values: Values, asked: Any) -> None:
 
 
 def _bounded(items: Any) -> Any:
+    if isinstance(items, Place):
+        raise Anew
     if len(items) > LONGEST_LIST:
         raise BadInput(f"A list in a filter has at most {LONGEST_LIST} items.")
     return items
@@ -207,37 +242,52 @@ def _compare(of: Value, given: Mapping[str, Any], path: str, values: Values) -> 
         here = f"{path}_{operator}"
         match operator:
             case "isNull":
+                if isinstance(value, Place):
+                    raise Anew
                 found.append(Compare(of.node, "is_null" if value else "not_null"))
             case "in" | "notIn":
-                listed = [stored for each in _bounded(value) for stored in _stored(of, each, values, "eq")]
-                test: Where = Compare(of.node, "in", values.put(here, listed))
+                test: Where = Compare(of.node, "in", values.made(here, value, partial(_listed, of)))
                 found.append(test if operator == "in" else Not(test))
-            case "eq":
-                stored = _stored(of, value, values, "eq")
-                if isinstance(of.kind, Id):
-                    found.append(Compare(of.node, "in", values.put(here, stored)))
-                else:
-                    found.append(Compare(of.node, "eq", values.put(here, stored[0])) if stored else _NOTHING)
+            case "eq" if isinstance(of.kind, Id):
+                found.append(Compare(of.node, "in", values.made(here, [value], partial(_listed, of))))
+            case "eq" if values.takes is None and not _stored(of, value, values.given, "eq"):
+                found.append(_NOTHING)
             case "contains" | "startsWith":
                 operation = "contains" if operator == "contains" else "starts"
-                if "\0" in value:
-                    raise BadInput("Text has no NUL.")
-                found.append(Compare(of.folded or of.node, operation, values.put(here, fold(value))))
+                found.append(Compare(of.folded or of.node, operation, values.made(here, value, _folded)))
             case "withinDays":
-                if not 0 <= value <= MOST_DAYS:
-                    raise BadInput(f"withinDays is 0 to {MOST_DAYS}.")
-                instant = isinstance(of.kind, Moment)
-                since: Any = values.now - timedelta(days=value) if instant else values.today - value
-                found.append(Compare(of.node, "gte", values.put(f"{here}_since", since)))
-                found.append(
-                    Compare(of.node, "lte", values.put(f"{here}_until", values.now if instant else values.today))
-                )
+                now = "now" if isinstance(of.kind, Moment) else "today"
+                found.append(Compare(of.node, "gte", values.made(f"{here}_since", value, partial(_since, now))))
+                found.append(Compare(of.node, "lte", values.made(f"{here}_until", now, Parameters.__getitem__)))
             case _:
-                found.append(Compare(of.node, operator, values.put(here, _stored(of, value, values, operator)[0])))
+                found.append(Compare(of.node, operator, values.made(here, value, partial(_only, of, operator))))
     return found[0] if len(found) == 1 else All(tuple(found))
 
 
-def _stored(of: Value, value: Any, values: Values, operator: str) -> list[Any]:
+def _only(of: Value, operator: str, given: Parameters, value: Any) -> Any:
+    stored = _stored(of, value, given, operator)
+    if not stored:
+        raise Anew
+    return stored[0]
+
+
+def _listed(of: Value, given: Parameters, items: Any) -> list[Any]:
+    return [stored for each in _bounded(items) for stored in _stored(of, each, given, "eq")]
+
+
+def _folded(_: Parameters, value: str) -> str:
+    if "\0" in value:
+        raise BadInput("Text has no NUL.")
+    return fold(value)
+
+
+def _since(now: str, given: Parameters, days: int) -> Any:
+    if not 0 <= days <= MOST_DAYS:
+        raise BadInput(f"withinDays is 0 to {MOST_DAYS}.")
+    return given[now] - (timedelta(days=days) if now == "now" else days)
+
+
+def _stored(of: Value, value: Any, given: Parameters, operator: str) -> list[Any]:
     """The value as it is stored, in a list; empty when nothing stored can equal it."""
     kind = of.kind
     if isinstance(kind, Id):
@@ -250,7 +300,7 @@ def _stored(of: Value, value: Any, values: Values, operator: str) -> list[Any]:
     if isinstance(kind, Fixed | Exact):
         return _scaled(value, kind.decimals, operator)
     if isinstance(kind, Minor):
-        return _scaled(value, values.exponent, operator)
+        return _scaled(value, given.org.exponent, operator)
     if isinstance(value, datetime) or isinstance(kind, Flag):
         return [value]
     if isinstance(value, date):

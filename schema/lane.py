@@ -18,30 +18,40 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     Node,
-    ObjectValueNode,
-    VariableNode,
     get_named_type,
     is_non_null_type,
 )
 
 from app.platform.access import Caller
 from app.platform.away import away
-from app.platform.ids import PublicId, key_of
 from app.platform.refusals import BadInput
 from app.query.fetch import NOTHING, Reader
-from app.query.question import Lookup, Question
+from app.query.question import Connection, Lookup, Question
 from schema.answer import failed
 from schema.asks import ID, Ask
 from schema.documents import Operation
-from schema.given import NeedsMore, Parameters
+from schema.given import Anew, NeedsMore, Parameters, Put
 from schema.plan import NoSource, Planner, Walk
 from schema.queries import ROOTS
 from schema.schema import graphql_schema
-from schema.selection import Selected, Selections, variables_in
+from schema.selection import (
+    MOST_FORMS,
+    Fill,
+    Form,
+    Place,
+    Selected,
+    Selections,
+    filling,
+    has_places,
+    said,
+    variables_in,
+)
 
 QUERY: Any = graphql_schema.query_type
 # Of one operation: each set of values that its @skip and @include may have is another plan.
 MOST_PLANS = 64
+# Arguments that a variable can stand for, and those that it can stand in, without making another question.
+PLAIN, HOLDING = frozenset({"id", "first", "last", "after", "before"}), frozenset({"by", "where"})
 _TYPENAME = orjson.dumps(QUERY.name)
 # How often there was a plan already, and how often it was made.
 looked_up = {"hit": 0, "miss": 0}
@@ -57,27 +67,28 @@ class Root:
     nullable: bool
     ask: Ask | None
     memory: dict[str, Walk] = field(default_factory=dict)
-    repeated: "Repeated | None" = None
+    repeated: "dict[Form, Repeated | None]" = field(default_factory=dict)
 
 
 @dataclass
 class Repeated:
-    """A row asked for by its id alone, as a variable, whose fields take nothing from a request: the same question each
-    time, with another id."""
+    """A row by its id, or a page of rows, whose fields take nothing from a request: the same question each time, with
+    other values. `takes`: how each parameter is made of the variables, and what that usually tells."""
 
-    variable: str
-    prefix: str
     question: Question
     constants: dict[str, Any]
+    takes: list[tuple[Fill, Put, Any]]
 
-    def asked(self, variables: Any, caller: Caller, now: datetime) -> tuple[Question, dict[str, Any]] | None:
-        """None for an id that is to be looked at more closely."""
-        key = key_of(variables.coerced.get(self.variable) or "", self.prefix)
-        if key is None:
-            return None
+    def asked(self, said: Sequence[Any], caller: Caller, now: datetime) -> tuple[Question, dict[str, Any]] | None:
+        """None for values that are to be looked at more closely."""
         given = Parameters(caller.org, now)
-        given["by_id"] = key
         given.update(self.constants)
+        try:
+            for fill, put, usual in self.takes:
+                if put(given, fill(said)) != usual:
+                    return None
+        except (Anew, BadInput):
+            return None
         return self.question, given
 
 
@@ -121,28 +132,49 @@ def _asked(
 ) -> tuple[Question, dict[str, Any]] | None:
     if root.ask is None:
         return None
-    if root.repeated is not None and not past:
-        found = root.repeated.asked(variables, caller, now)
+    form, values = said(root.selected.variables, variables.coerced)
+    repeated = root.repeated.get(form)
+    if repeated is not None and not past:
+        found = repeated.asked(values, caller, now)
         if found is not None:
             return found
     planner = Planner(graphql_schema, operation.fragments, variables, caller, now, past, root.memory)
     question = root.ask(planner, root.selected, root.of, planner.arguments(QUERY, root.selected))
     if question is None:
         return None
-    if root.repeated is None and isinstance(question, Lookup) and question.where == ID and planner.as_of is None:
-        root.repeated = _repeated(root, question, variables)
+    if form not in root.repeated and not past and planner.as_of is None:
+        if len(root.repeated) >= MOST_FORMS:
+            root.repeated.clear()
+        again = Planner(graphql_schema, operation.fragments, variables, caller, now, memory=root.memory)
+        root.repeated[form] = _repeated(root, root.ask, again, question)
     return question, planner.values.given
 
 
-def _repeated(root: Root, question: Lookup, variables: Any) -> Repeated | None:
-    arguments, walk = root.selected.nodes[0].arguments or (), root.memory[root.selected.key]
-    said = arguments[0].value if len(arguments) == 1 else None
-    if isinstance(said, ObjectValueNode) and len(said.fields) == 1 and said.fields[0].name.value == "id":
-        said = said.fields[0].value
-    if not isinstance(said, VariableNode) or walk.asks or question.clock.past:
+def _repeated(root: Root, ask: Ask, planner: Planner, question: Question) -> Repeated | None:
+    """None where it is not certain that other values make no other question."""
+    arguments, walk = planner.placed(QUERY, root.selected), root.memory.get(root.selected.key)
+    if walk is None or walk.asks or not (isinstance(question, Connection) or _is_by_id(question)):
         return None
-    public = PublicId.parse(str(variables.coerced.get(said.name.value)))
-    return Repeated(said.name.value, public.prefix, question, walk.constants) if public else None
+    if not all(_is_plain(name, form) for name, form in arguments.items()):
+        return None
+    takes = planner.values.takes = []
+    try:
+        asked = ask(planner, root.selected, root.of, arguments)
+    except (Anew, BadInput):
+        return None
+    # What was put there by other ways may be another value next time.
+    if asked != question or dict.keys(planner.values.given) != walk.constants.keys():
+        return None
+    return Repeated(question, walk.constants, [(filling(form), put, usual) for form, put, usual in takes])
+
+
+def _is_by_id(question: Question) -> bool:
+    return isinstance(question, Lookup) and question.where == ID
+
+
+def _is_plain(name: str, form: Any) -> bool:
+    """Whether an argument is a value as it is, or has some in it that are."""
+    return name in PLAIN or not has_places(form) or (name in HOLDING and not isinstance(form, Place))
 
 
 async def _read(reader: Reader, root: Root, ask: tuple[Question, dict[str, Any]] | None) -> bytes | Exception:

@@ -5,18 +5,19 @@ The selection is walked over the finished schema, where each field tells its sou
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from graphql import FieldNode, GraphQLObjectType, get_named_type
 
 from app.platform.access import Caller
 from app.platform.days import local_day
-from app.platform.ids import EARLIEST, EPOCH
+from app.platform.ids import EARLIEST
 from app.platform.refusals import BadInput
 from app.query import question as q
 from app.query.kind import Plain, Whole
-from app.query.page import SEARCH_RANK, read_cursor
+from app.query.page import SEARCH_RANK
 from app.query.shape import Shape
 from schema.fields import (
     Computed,
@@ -35,12 +36,11 @@ from schema.fields import (
     source_of,
 )
 from schema.given import Parameters, Segments, Values, where_of
-from schema.paging import order_of, size_of
-from schema.selection import Selected, Selections
+from schema.paging import order_of, put_cursor, put_size, size_of
+from schema.selection import MOST_FORMS, Selected, Selections
 
 T = TypeVar("T")
 CODE, NUMBER = Plain(), Whole()
-MOST_FORMS = 64
 _CLOCKS = {(past, named): q.Clock(past, named) for past in (False, True) for named in (False, True)}
 
 
@@ -324,18 +324,14 @@ class Planner(Selections):
         clocked: bool,
         terms: Sequence[Any] | None,
     ) -> q.Page:
-        size, backward = size_of(given)
-        self.values.put(f"{path}_size", size)
-        self.values.put(f"{path}_more", size + 1)
+        said, backward = size_of(given)
+        self.values.take(said, partial(put_size, path))
         sides: dict[str, tuple[bool, ...] | None] = {"after": None, "before": None}
         for side in sides:
             if given.get(side) is not None:
-                place = read_cursor(shape, order, given[side])
-                # Judgements move with the day: a page goes on at the clock of the first one.
-                if place.pin is not None and clocked and self.as_of is None and not self.past:
-                    self.values.given.now = min(EPOCH + timedelta(microseconds=place.pin), self.now)
-                self.values.given |= place.parameters(path, side)
-                sides[side] = tuple(value is None for value in place.values)
+                moves = clocked and self.as_of is None and not self.past
+                put = partial(put_cursor, shape, order, f"{path}_{side}", moves)
+                sides[side] = self.values.take(given[side], put, (False,) * len(order))
         for n, (low, high) in enumerate(terms or ()):
             self.values.given |= {f"term_{n}_low": low, f"term_{n}_high": high}
         return q.Page(path, order, backward, sides["after"], sides["before"], len(terms) if terms else None)

@@ -41,22 +41,32 @@ class Later:
 
 
 _ABSENT, _ABSENT_FORM = object(), 2
-# By which variables are there, and which are null.
-Forms = dict[tuple[int, ...], Callable[[Sequence[Any]], Any]]
+# Of the same arguments or selection so many are kept.
+MOST_FORMS = 64
+# Which variables are there, and which are null.
+Form = tuple[int, ...]
+Fill = Callable[[Sequence[Any]], Any]
+Forms = dict[Form, Fill]
 
 
-def _filling(form: Any) -> Callable[[Sequence[Any]], Any]:
+def said(names: Sequence[str], coerced: Mapping[str, Any]) -> tuple[Form, list[Any]]:
+    """The values of these variables, and their form."""
+    given = [coerced.get(name, _ABSENT) for name in names]
+    return tuple([_ABSENT_FORM if each is _ABSENT else each is not None for each in given]), given
+
+
+def filling(form: Any) -> Fill:
     """What makes the form with values in its places."""
     if isinstance(form, Place):
         return itemgetter(form.number)
     if isinstance(form, Later):
-        part, make = _filling(form.part), form.make
+        part, make = filling(form.part), form.make
         return lambda values: make(part(values))
     if isinstance(form, dict):
-        keyed = [(key, _filling(each)) for key, each in form.items()]
+        keyed = [(key, filling(each)) for key, each in form.items()]
         return lambda values: {key: fill(values) for key, fill in keyed}
     if isinstance(form, list):
-        listed = [_filling(each) for each in form]
+        listed = [filling(each) for each in form]
         return lambda values: [fill(values) for fill in listed]
     return lambda _: form
 
@@ -67,13 +77,18 @@ def has_places(form: Any) -> bool:
     return isinstance(form, Place)
 
 
-def _named(parent: GraphQLObjectType, selected: "Selected", given: Mapping[str, Any]) -> dict[str, Any]:
-    definition = parent.fields[selected.name]
-    return {
-        name: given[argument.out_name or name]
-        for name, argument in definition.args.items()
-        if (argument.out_name or name) in given
-    }
+def _arguments(parent: GraphQLObjectType, selected: "Selected") -> Callable[[VariableValues], dict[str, Any]]:
+    definition, node = parent.fields[selected.name], selected.nodes[0]
+
+    def make(variables: VariableValues) -> dict[str, Any]:
+        given = get_argument_values(definition, node, variables)
+        return {
+            name: given[argument.out_name or name]
+            for name, argument in definition.args.items()
+            if (argument.out_name or name) in given
+        }
+
+    return make
 
 
 def variables_in(nodes: Iterable[Node]) -> tuple[str, ...]:
@@ -121,25 +136,27 @@ class Selections:
 
     def arguments(self, parent: GraphQLObjectType, selected: Selected) -> dict[str, Any]:
         """Its arguments as they were coerced, by GraphQL name."""
-        definition, node = parent.fields[selected.name], selected.nodes[0]
+        return self.filled(selected.forms, selected.variables, _arguments(parent, selected))  # type: ignore[no-any-return]
 
-        def make(variables: VariableValues) -> dict[str, Any]:
-            return _named(parent, selected, get_argument_values(definition, node, variables))
-
-        return self.filled(selected.forms, selected.variables, make)  # type: ignore[no-any-return]
+    def placed(self, parent: GraphQLObjectType, selected: Selected) -> dict[str, Any]:
+        """The same with a Place for each variable that has a value."""
+        return self._placed(selected.variables, _arguments(parent, selected))  # type: ignore[no-any-return]
 
     def filled(self, forms: Forms, variables: Sequence[str], make: Callable[[VariableValues], Any]) -> Any:
         """What is made of these variables' values, dictionaries and lists with the values in their places; `forms`: what
         was made before. graphql-core asks of a variable only whether it is there and whether it is null, so that what it
         makes is the same each time, with other values in the same places."""
-        coerced = self.variables.coerced
-        given = [coerced.get(name, _ABSENT) for name in variables]
-        form = tuple([_ABSENT_FORM if each is _ABSENT else each is not None for each in given])
+        form, given = said(variables, self.variables.coerced)
         if form not in forms:
-            places = {name: Place(n) for n, name in enumerate(variables) if coerced.get(name) is not None}
-            held = VariableValues({}, {name: places.get(name, coerced.get(name)) for name in coerced})
-            forms[form] = _filling(make(held))
+            if len(forms) >= MOST_FORMS:
+                forms.clear()
+            forms[form] = filling(self._placed(variables, make))
         return forms[form](given)
+
+    def _placed(self, variables: Sequence[str], make: Callable[[VariableValues], Any]) -> Any:
+        coerced = self.variables.coerced
+        places = {name: Place(n) for n, name in enumerate(variables) if coerced.get(name) is not None}
+        return make(VariableValues({}, {name: places.get(name, coerced.get(name)) for name in coerced}))
 
     def below(self, nodes: Iterable[Any], parent: GraphQLObjectType) -> list[Selected]:
         """What is selected below a field, merged by response key, in order."""

@@ -141,8 +141,8 @@ class Place:
     values: tuple[Any, ...]
     id: UUID
 
-    def parameters(self, path: str, side: str) -> Mapping[str, Any]:
-        return {**{f"{path}_{side}_{n}": value for n, value in enumerate(self.values)}, f"{path}_{side}_id": self.id}
+    def parameters(self, path: str) -> Mapping[str, Any]:
+        return {**{f"{path}_{n}": value for n, value in enumerate(self.values)}, f"{path}_id": self.id}
 
 
 def read_cursor(shape: Shape, order: Sequence[Order], text: str) -> Place:

@@ -15,6 +15,7 @@ from app.platform.database import connect
 from app.query import fetch
 from app.query.fetch import Reader
 from app.query.question import Question
+from schema import lane
 from tests.client import Client, application
 from tests.conftest import BACKENDS, NOW, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
@@ -130,3 +131,37 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
 
     monkeypatch.setattr(Reader, "read", note)
     return asked
+
+
+async def asked(shop: Shop, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Any:
+    """Which lane answered, and the bytes."""
+    body = {"query": query, "variables": variables, "operationName": name}
+    sent = await shop.client().http.post(
+        "/graphql", json=body, headers={"x-guanxi-now": NOW.isoformat(), "x-request-id": "r"}
+    )
+    return sent.headers["x-guanxi-lane"], sent.content
+
+
+class Lanes:
+    """Asks by both lanes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.patch = monkeypatch
+
+    async def both(self, shop: Shop, query: str, variables: dict[str, Any] | None = None) -> tuple[str, bytes, bytes]:
+        """The lane that it takes of itself, what it says there, and what graphql-core says."""
+        taken, told = await asked(shop, query, variables)
+        with self.patch.context() as patch:
+
+            async def nobody(*_: Any) -> None:
+                return None
+
+            patch.setattr(lane, "answer", nobody)
+            core, completed = await asked(shop, query, variables)
+        assert core == "core"
+        return taken, told, completed
+
+
+@pytest.fixture
+def lanes(monkeypatch: pytest.MonkeyPatch) -> Lanes:
+    return Lanes(monkeypatch)

@@ -11,11 +11,9 @@ import pytest
 from app.loyalty.tables import PointsEntry
 from app.query.on_postgresql import PostgreSQL
 from app.query.on_sqlite import SQLite
-from schema import lane
 from schema.queries import ROOTS
 from tests.api.made import Maker
-from tests.conftest import NOW
-from tests.query.conftest import FULL, Shop
+from tests.query.conftest import FULL, Lanes, Shop, asked
 from tests.query.documents import DOCUMENTS, deepest
 from tests.query.members import program_of
 from tests.query.outreach import campaign_of, member_of
@@ -25,40 +23,6 @@ MADE = 1_500 if FULL else 40
 GOLDEN = Path(__file__).parent.parent / "golden"
 # What is asked every day. A field that can no longer be answered by its statement alone would be seen here.
 CORE = DOCUMENTS | {"the_deepest": deepest()} | {path.stem: path.read_text() for path in GOLDEN.glob("*.graphql")}
-
-
-async def asked(shop: Shop, query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> Any:
-    """Which lane answered, and the bytes."""
-    body = {"query": query, "variables": variables, "operationName": name}
-    sent = await shop.client().http.post(
-        "/graphql", json=body, headers={"x-guanxi-now": NOW.isoformat(), "x-request-id": "r"}
-    )
-    return sent.headers["x-guanxi-lane"], sent.content
-
-
-class Lanes:
-    """Asks by both lanes."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.patch = monkeypatch
-
-    async def both(self, shop: Shop, query: str, variables: dict[str, Any] | None = None) -> tuple[str, bytes, bytes]:
-        """The lane that it takes of itself, what it says there, and what graphql-core says."""
-        taken, told = await asked(shop, query, variables)
-        with self.patch.context() as patch:
-
-            async def nobody(*_: Any) -> None:
-                return None
-
-            patch.setattr(lane, "answer", nobody)
-            core, completed = await asked(shop, query, variables)
-        assert core == "core"
-        return taken, told, completed
-
-
-@pytest.fixture
-def lanes(monkeypatch: pytest.MonkeyPatch) -> Lanes:
-    return Lanes(monkeypatch)
 
 
 @pytest.mark.parametrize("what", CORE)
