@@ -15,10 +15,11 @@ from graphql.execution.values import get_argument_values, get_directive_values
 from strawberry.directive import DirectiveLocation
 
 from app.platform.away import Away
+from app.platform.changes import Looks
 from app.platform.idempotency import claim, fingerprint, remember
 from app.platform.refusals import Code, Refused
 from app.platform.work import Work
-from app.platform.writer import Looks, writer_of
+from app.platform.writer import writer_of
 from schema.context import Asked, asked
 from schema.errors import UserError, as_dict, told
 from schema.fields import REQUIRED, asking

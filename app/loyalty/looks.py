@@ -60,24 +60,31 @@ class Membership(NamedTuple):
 class _Memberships(Look):
     """Of a customer: the open accounts, locked."""
 
+    asks_more = True
+
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
         given = {"org": writing.org_id, "ids": sorted(set(values))}
         waits = isinstance(writing, Work)
         rows = writing.send(_accounts(writing.dialect, "customer_id", waits)[0], given)
         return rows, None if waits else writing.send(_members(writing.dialect), given)
 
-    def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, Any]:
+    def more(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Any:
         read = _accounts(writing.dialect, "customer_id", True)[1]
         rows = [read(row) for row in writing.read(sent[0])]
+        ids = [row["id"] for row in rows]
+        return rows, sent[1], YEARS.send(writing, ids), LEVELS.send(writing, ids)
+
+    def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, Any]:
+        rows, members, of_years, of_levels = sent
+        ids = [row["id"] for row in rows]
         found: dict[UUID, Any] = {customer: [] for customer in values}
-        if sent[1] is not None:
+        if members is not None:
             # One that was passed over is not none.
-            locked = {row["id"] for row in rows}
-            for account, customer in writing.read(sent[1]):
+            locked = set(ids)
+            for account, customer in writing.read(members):
                 if key_from(account) not in locked:
                     found[key_from(customer)] = UNKNOWN
-        years = YEARS.found(writing, ids := [row["id"] for row in rows], YEARS.send(writing, ids))
-        levels = LEVELS.found(writing, ids, LEVELS.send(writing, ids))
+        years, levels = YEARS.found(writing, ids, of_years), LEVELS.found(writing, ids, of_levels)
         for row in rows:
             if found[row["customer_id"]] is not UNKNOWN:
                 key = row["id"]

@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneToSpare
 
-from app.platform.piped import LOST, Failed
+from app.platform.piped import Failed
 
 # Classes of SQLSTATE: no connection, no room or memory, stopped or starting, the disk.
 _CLASSES = ("08", "53", "57P", "58")
@@ -47,7 +47,7 @@ def _is_away(failure: BaseException | None) -> bool:
             lost = failure.sqlstate is None and isinstance(failure, psycopg.OperationalError)
             return lost or _says_so(failure.sqlstate)
         case Failed():
-            return failure.state == LOST or _says_so(failure.state)
+            return _says_so(failure.state)
         case asyncpg.PostgresError():
             return _says_so(failure.sqlstate)
         case asyncpg.InterfaceError():

@@ -5,27 +5,29 @@ On libpq itself: what a driver's cursor does for a statement (reading its text f
 than the database does.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from select import POLLIN, POLLOUT, poll
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
-from sqlalchemy import Engine
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from app.platform.database import CONNECT_SECONDS
 from app.platform.sending import Prepared
+from app.platform.walls import TAKE_ROLE
 
 # Locks have a timeout of their own; this is a server that has gone without a word.
-_SILENT_MILLISECONDS = 60_000
+_SILENT_SECONDS = 60
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-# What the driver says for itself, as when the connection is cut, has no SQLSTATE.
-LOST = "?????"
 _GOOD = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
+_SYNC = pq.ExecStatus.PIPELINE_SYNC
 
 
 class Failed(Exception):
@@ -37,32 +39,31 @@ class Failed(Exception):
 
 
 class Sent:
-    """A statement on its way, and what came back."""
+    """A statement on its way, and what came back; None until it was waited for."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[tuple[Any, ...]] | None = None
         self.told = b""
 
 
 class Piped:
-    """Owns a connection of the engine's until it is closed."""
+    """Owns a connection until it is closed. Between two waits it belongs to no event loop."""
 
-    def __init__(self, engine: Engine, settings: Sequence[str] = ()) -> None:
-        held = engine.raw_connection()
-        self._driver = cast("Any", held.driver_connection)
-        held.detach()
-        self._pg: Any = self._driver.pgconn
-        self._reading = Transformer(self._driver)
+    def __init__(self, driver: Any) -> None:
+        self._driver, self._pg = driver, driver.pgconn
+        self._reading = Transformer(driver)
+        self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
-        self._socket = poll()
-        self._socket.register(self._pg.socket, POLLIN)
         self._names: dict[str, tuple[bytes, list[str]]] = {}
         self._fresh: list[str] = []
         self._made = 0
         self._waiting: list[Sent] = []
-        for setting in settings:
-            self.say(f"SET {setting}")
-        self.wait()
+        self._answers = _Answers([])
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether there is something to wait for."""
+        return bool(self._waiting)
 
     def say(self, text: str) -> Sent:
         """Send a statement without parameters."""
@@ -78,35 +79,34 @@ class Piped:
         self._pg.send_query_prepared(name, given, result_format=pq.Format.BINARY)
         return self._sent()
 
-    def wait(self) -> None:
+    async def wait(self) -> None:
         """Wait for all that was sent; raises Failed with the first of what was refused."""
         if not self._waiting:
             return
+        self._answers, self._waiting = _Answers(self._waiting), []
         self._pg.pipeline_sync()
-        waiting, self._waiting = self._waiting, []
-        self._flush()
-        failed = ""
-        for sent in waiting:
-            result = self._result()
-            if result.status in _GOOD:
-                sent.told = result.command_status or b""
-                if result.ntuples:
-                    self._reading.set_pgresult(result)
-                    sent.rows = self._reading.load_rows(0, result.ntuples, tuple)
-            elif not failed:
-                failed = (result.error_field(pq.DiagnosticField.SQLSTATE) or LOST.encode()).decode()
-            self._result()  # the end of its results
-        self._result()  # the end of the pipeline
+        loop, socket = asyncio.get_running_loop(), self._pg.socket
+        self._done = loop.create_future()
+        silent = loop.call_later(_SILENT_SECONDS, self._end, Failed("08006"))
+        loop.add_reader(socket, self._readable)
+        if self._pg.flush():
+            loop.add_writer(socket, self._writable)
+        try:
+            await self._done
+        finally:
+            silent.cancel()
+            loop.remove_reader(socket)
+            loop.remove_writer(socket)
         fresh, self._fresh = self._fresh, []
-        if failed:
+        if self._answers.failed:
             # Whether these were prepared is not known: they are prepared again, by other names.
             for text in fresh:
                 self._names.pop(text, None)
-            raise Failed(failed)
+            raise Failed(self._answers.failed)
 
     def close(self) -> None:
         with suppress(Exception):
-            self._driver.close()
+            self._pg.finish()
 
     def _sent(self) -> Sent:
         sent = Sent()
@@ -126,19 +126,77 @@ class Piped:
         self._names[prepared.text] = known = name, parameters or list(prepared.binders)
         return known
 
-    def _flush(self) -> None:
-        while self._pg.flush():
-            self._socket.modify(self._pg.socket, POLLIN | POLLOUT)
-            self._socket.poll(_SILENT_MILLISECONDS)
-            self._pg.consume_input()
-            self._socket.modify(self._pg.socket, POLLIN)
+    # ------------------------------------------------------------------ what comes back
 
-    def _result(self) -> Any:
-        while self._pg.is_busy():
-            if not self._socket.poll(_SILENT_MILLISECONDS):
-                raise Failed("08006")
-            self._pg.consume_input()
-        return self._pg.get_result()
+    def _end(self, failure: Exception | None = None) -> None:
+        if self._done.done():
+            return
+        if failure is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(failure)
+
+    def _writable(self) -> None:
+        try:
+            if not self._pg.flush():
+                self._done.get_loop().remove_writer(self._pg.socket)
+        except psycopg.OperationalError as failure:
+            self._end(failure)
+
+    def _readable(self) -> None:
+        pg, nothing = self._pg, 0
+        try:
+            pg.consume_input()
+            while nothing < 2 and not pg.is_busy():
+                result = pg.get_result()
+                if result is None:
+                    # The end of one statement's results; after a second one there is nothing more.
+                    nothing += 1
+                elif result.status == _SYNC:
+                    self._end()
+                    return
+                else:
+                    nothing = 0
+                    self._answers.take(result, self._reading)
+        except psycopg.OperationalError as failure:
+            self._end(failure)
+
+
+class _Answers:
+    """What comes back of statements, in their order, each of which has one result. `failed`: the first SQLSTATE."""
+
+    def __init__(self, sent: Sequence[Sent]) -> None:
+        self._sent = iter(sent)
+        self.failed = ""
+
+    def take(self, result: Any, reading: Any) -> None:
+        sent = next(self._sent)
+        if result.status in _GOOD:
+            sent.told, sent.rows = result.command_status or b"", []
+            if result.ntuples:
+                reading.set_pgresult(result)
+                sent.rows = reading.load_rows(0, result.ntuples, tuple)
+        elif not self.failed:
+            state = result.error_field(pq.DiagnosticField.SQLSTATE)
+            if state is None:
+                # libpq's own words: there is no connection any more.
+                raise psycopg.OperationalError("The connection was cut.")
+            self.failed = state.decode()
+
+
+async def opened(dsn: str, settings: Mapping[str, str]) -> Any:
+    """A connection in the role that serves; raises psycopg.Error. What the address says of settings stands."""
+    said = conninfo_to_dict(dsn).get("options") or ""
+    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), str(said)]).strip()
+    address = make_conninfo(dsn, options=options, connect_timeout=CONNECT_SECONDS)
+    driver = await psycopg.AsyncConnection.connect(address, autocommit=True)
+    try:
+        await driver.execute(TAKE_ROLE)
+    except BaseException:
+        with suppress(psycopg.Error):
+            await driver.close()
+        raise
+    return driver
 
 
 def parameter(value: Any) -> bytes | None:

@@ -1,9 +1,9 @@
 """Statements that are made once and take many values: what a writer sends for all who wait, and a Work for itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
@@ -11,6 +11,10 @@ from sqlalchemy import Table
 
 from app.platform.database import Base, as_it_is
 from app.platform.sending import Prepared, binding
+
+Found = TypeVar("Found")
+# What is done in turns: at each yield the answers to what was sent are waited for, or others have their turn.
+Turns = Generator[None, None, Found]
 
 
 class Writing(Protocol):
@@ -23,7 +27,7 @@ class Writing(Protocol):
     def org_id(self) -> UUID: ...
 
     def send(self, prepared: Prepared, values: Mapping[str, Any]) -> Any:
-        """Its answer may wait for what is sent next; `read` waits for it."""
+        """Its answer is there for `read` once it was waited for (Turns)."""
 
     def send_many(self, prepared: Prepared, rows: Sequence[Sequence[Any]]) -> Any:
         """The same for each of these rows of parameters."""
@@ -54,9 +58,15 @@ class Look(Step):
     """Something to be read before an action runs in memory; what its values name is locked first, where it changes."""
 
     exclusive = True
+    asks_more = False
+
+    def more(self, writing: Writing, values: Sequence[Any], sent: Any) -> Any:
+        """Ask what can be asked only when what was sent is answered, if it `asks_more`; `found` is given what this
+        returns."""
+        return sent
 
     def found(self, writing: Writing, values: Sequence[Any], sent: Any) -> Mapping[Any, Any]:
-        """What there is of each value; one that is missing here is not there."""
+        """What there is of each value, once all is answered; one that is missing here is not there."""
         raise NotImplementedError
 
 

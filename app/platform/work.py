@@ -88,7 +88,7 @@ class Work:
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """Read what these values name, locked where it changes; what is not there is left out."""
-        return look.found(self, values, look.send(self, values))
+        return look.found(self, values, look.more(self, values, look.send(self, values)))
 
     # A Work writes as a writer does, for itself alone.
 

@@ -1,24 +1,26 @@
 """One commit for many: changes that were asked for at the same time are written together, and nobody is answered
 before the commit that holds what is his.
 
-A writer is a thread with a connection of its own. It takes what has gathered while it wrote the last group; whoever is
-alone does not wait for company. What was foreseen (foreseen.py) is written in a few statements for all of a group.
+A writer takes what has gathered while the last group was written; whoever is alone does not wait for company. What was
+foreseen (foreseen.py) is written in a few statements for all of a group, and of each organisation one group at a time.
 
-SQLite has one writer and everything goes through it: a change that has to look first runs in the same transaction, in
-a savepoint of its own. On PostgreSQL such a change has a transaction of its own, elsewhere, as has one of a group that
-could not be written as it was foreseen.
+SQLite has one writer, a thread, and everything goes through it: a change that has to look first runs in the same
+transaction, in a savepoint of its own. PostgreSQL is written to from the event loop itself, over a few connections: a
+thread would take turns with it for Python, and wait longer for that than for the database. There a change that has to
+look first has a transaction of its own, elsewhere, as has one of a group that could not be written as it was foreseen.
 """
 
 import asyncio
+import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from anyio.to_thread import run_sync
@@ -27,65 +29,31 @@ from sqlalchemy.exc import OperationalError
 
 from app.platform.access import Caller
 from app.platform.away import Away, away
-from app.platform.foreseen import Foreseen, Unforeseen
+from app.platform.changes import Apart, Change, Do, Gathered, Looks, Result, fail, foresee, see, tell
 from app.platform.outbox import committed
+from app.platform.piped import Failed
 from app.platform.records import count_statement
-from app.platform.refusals import Refused
-from app.platform.steps import Look, Writing
-from app.platform.work import Work, one_writer, work
+from app.platform.work import one_writer, work
 from app.platform.writing import OnPostgreSQL, OnSQLite
 
-Result = dict[str, Any]
-Do = Callable[[Work], Result]
-Looks = Sequence[tuple[Look, Any]]
-
-# A group ends after so many changes, or once it has taken so long: those that it holds wait for its commit.
-MOST, LONGEST_SECONDS = 64, 0.02
-WRITERS = 2
+# A group ends once it has taken so long: those that it holds wait for its commit.
+LONGEST_SECONDS = 0.02
+# So many organisations are written for at once on PostgreSQL.
+WRITERS = 4
 TRIES = 4
 # Of PostgreSQL: serialization_failure, deadlock_detected. Nothing was done, and the same again will do.
 _AGAIN = frozenset({"40001", "40P01"})
+log = logging.getLogger("guanxi.writer")
 
 
-class _Apart(Exception):
-    """It is to be done by itself: nothing of it was written."""
-
-
-@dataclass(eq=False)
-class Change:
-    """One change on its way. `result` is what it answers if all is as foreseen; `looks`: what must be read for that."""
-
-    caller: Caller
-    now: datetime
-    do: Do
-    foreseen: Foreseen | None
-    result: Result
-    answer: "asyncio.Future[Result]"
-    looks: Looks = ()
-    error: BaseException | None = None
-
-    def __post_init__(self) -> None:
-        self.claims = self.foreseen.claims() if self.foreseen else set(self.looks)
-
-    def tell(self) -> None:
-        if self.answer.done():
-            return  # nobody waits any more
-        if self.error is not None:
-            self.answer.set_exception(self.error)
-        else:
-            self.answer.set_result(self.result)
-
-
-class Writer:
+class Writer(ABC):
     """Writes to one database. `groups`: how many groups held so many changes."""
 
+    all_together = False
+
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._sqlite = engine, engine.dialect.name == "sqlite"
-        self._waiting: deque[Change] = deque()
-        self._in_hand: set[Any] = set()
-        self._gathered = Condition()
-        self._threads: list[Thread] = []
-        self._closed = False
+        self._engine = engine
+        self._counting = Lock()
         self.groups: Counter[int] = Counter()
 
     async def write(
@@ -94,126 +62,177 @@ class Writer:
         """Do it in one transaction, and answer when it is committed. Raises what `do` raises, and has then done
         nothing. `in_memory`: try first without looking, where that takes no time; `looks`: or after having read these,
         together with those of others."""
-        foreseen, result = _foresee(caller, now, do) if in_memory else (None, {})
-        if foreseen or looks or self._sqlite:
+        foreseen, result = foresee(caller, now, do) if in_memory else (None, {})
+        if foreseen or looks or self.all_together:
             loop = asyncio.get_running_loop()
             change = Change(caller, now, do, foreseen, result, loop.create_future(), looks)
             self._add(change)
             count_statement()
             try:
                 return await change.answer
-            except _Apart:
+            except Apart:
                 pass
         return await run_sync(self._apart, caller, now, do)
 
+    @abstractmethod
     def close(self) -> None:
         """Write what waits, and end."""
-        with self._gathered:
-            self._closed = True
-            self._gathered.notify_all()
-            threads, self._threads = self._threads, []
-        for thread in threads:
-            thread.join()
+
+    @abstractmethod
+    def _add(self, change: Change) -> None:
+        """It will be written, and told."""
 
     def _apart(self, caller: Caller, now: datetime, do: Do) -> Result:
         for attempt in range(TRIES):
             try:
                 with work(self._engine, caller, now) as transaction:
                     result = do(transaction)
-                with self._gathered:
-                    self.groups[1] += 1
+                self._count(1)
                 return result
             except OperationalError as error:
                 if getattr(error.orig, "sqlstate", None) not in _AGAIN or attempt == TRIES - 1:
                     raise
         raise AssertionError("The last try returns or raises.")
 
-    # ------------------------------------------------------------------ the queue
+    def _count(self, changes: int) -> None:
+        with self._counting:
+            self.groups[changes] += 1
+
+
+class _Here:
+    """What one event loop has to write. `busy`: the organisations whose changes are being written; `starting`: a writer
+    is yet to take what waits."""
+
+    def __init__(self) -> None:
+        self.gathered = Gathered()
+        self.writers: set[asyncio.Task[None]] = set()
+        self.busy: set[UUID] = set()
+        self.starting = False
+
+    def take(self) -> list[Change]:
+        """Of one organisation, and of none of which a group is under way: it gathers meanwhile."""
+
+        def fits(change: Change, first: Change | None) -> bool:
+            org_id = change.caller.org.id
+            return org_id == first.caller.org.id if first else org_id not in self.busy
+
+        return self.gathered.take(fits)
+
+
+class _ToPostgreSQL(Writer):
+    """Connections go from one group to the next, of whatever loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Here] = WeakKeyDictionary()
+        self._idle: list[OnPostgreSQL] = []
+        self._closed = False
+
+    def close(self) -> None:
+        # Tasks that write go on until nothing waits.
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
 
     def _add(self, change: Change) -> None:
-        with self._gathered:
-            self._waiting.append(change)
-            if not self._threads:
+        loop = change.answer.get_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            here = self._loops[loop] = _Here()
+        here.gathered.add(change)
+        if not here.starting and len(here.writers) < WRITERS and change.caller.org.id not in here.busy:
+            here.starting = True
+            writer = loop.create_task(self._go(here))
+            here.writers.add(writer)
+            writer.add_done_callback(here.writers.discard)
+
+    async def _go(self, here: _Here) -> None:
+        """Write until nothing waits but what another one goes on with."""
+        here.starting = False
+        writing: OnPostgreSQL | None = None
+        while group := here.take():
+            org_id = group[0].caller.org.id
+            here.busy.add(org_id)
+            if writing is None and self._idle:
+                writing = self._idle.pop()
+            try:
+                writing = await self._write(group, writing)
+            finally:
+                here.busy.discard(org_id)
+                tell(group)
+            self._count(len(group))
+            committed(self._engine, org_id)
+        if writing is not None:
+            self._idle.append(writing)
+            if self._closed:
+                self.close()
+
+    async def _write(self, group: list[Change], writing: OnPostgreSQL | None) -> OnPostgreSQL | None:
+        """Each is told afterwards; returns the connection, as long as it is of use."""
+        try:
+            writing = writing or await OnPostgreSQL.open(self._engine)
+            works = [each.foreseen for each in group if each.foreseen]
+            written = await writing.put(group[0].caller.org.id, works, partial(see, group))
+        except BaseException as failure:
+            if writing is not None:
+                writing.close()
+            fail(group, Apart())
+            if not isinstance(failure, Exception):
+                raise
+            # Whose fault it was shows when each is done by itself.
+            if not isinstance(failure, Failed):
+                log.warning("writing together failed: %s", type(failure).__name__)
+            return None
+        for each in group:
+            each.error = None if each.foreseen in written else Apart()
+        try:
+            await writing.commit()
+        except BaseException as failure:
+            writing.close()
+            fail(group, Away(unknown=True) if away(failure) else failure)
+            if not isinstance(failure, Exception):
+                raise
+            return None
+        return writing
+
+
+class _ToSQLite(Writer):
+    """A thread with a connection of its own."""
+
+    all_together = True
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._gathered = Gathered()
+        self._changed = Condition()
+        self._thread: Thread | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread:
+            thread.join()
+
+    def _add(self, change: Change) -> None:
+        with self._changed:
+            self._gathered.add(change)
+            if self._thread is None:
                 self._closed = False
-                write = self._write_on_sqlite if self._sqlite else self._write_on_postgresql
-                self._threads = [
-                    Thread(target=write, name=f"writer-{n}", daemon=True) for n in range(1 if self._sqlite else WRITERS)
-                ]
-                for thread in self._threads:
-                    thread.start()
-            self._gathered.notify()
+                self._thread = Thread(target=self._go, name="writer", daemon=True)
+                self._thread.start()
+            self._changed.notify()
 
     def _take(self) -> list[Change]:
-        """What has gathered, and can be written together; waits for it. Empty when all is written and it ends."""
-        with self._gathered:
-            while True:
-                if taken := self._group():
-                    for each in taken:
-                        self._waiting.remove(each)
-                        self._in_hand |= each.claims
-                    return taken
-                if self._closed and not self._waiting:
-                    return []
-                self._gathered.wait()
+        """What has gathered; waits for it. Empty when all is written and it ends."""
+        with self._changed:
+            while not (taken := self._gathered.take()) and not self._closed:
+                self._changed.wait()
+            return taken
 
-    def _group(self) -> list[Change]:
-        """Changes that do not touch each other, nor what another writer has in hand."""
-        group: list[Change] = []
-        claimed = set(self._in_hand)
-        for change in self._waiting:
-            if len(group) == MOST:
-                break
-            together = self._sqlite or not group or change.caller.org.id == group[0].caller.org.id
-            if together and claimed.isdisjoint(change.claims):
-                group.append(change)
-                claimed |= change.claims
-        return group
-
-    def _told(self, group: Sequence[Change], rest: Sequence[Change] = ()) -> None:
-        """Answer a group that is committed; for the rest of it there was no time: it comes first in the next."""
-        with self._gathered:
-            self.groups[len(group) - len(rest)] += 1
-            for each in group:
-                self._in_hand -= each.claims
-            self._waiting.extendleft(reversed(rest))
-            self._gathered.notify()
-        for org_id in {each.caller.org.id for each in group}:
-            committed(self._engine, org_id)
-        by_loop: dict[Any, list[Change]] = {}
-        for each in group:
-            if each not in rest:
-                by_loop.setdefault(each.answer.get_loop(), []).append(each)
-        for loop, changes in by_loop.items():
-            # One that was closed meanwhile has nobody who waits.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(_tell, changes)
-
-    # ------------------------------------------------------------------ PostgreSQL
-
-    def _write_on_postgresql(self) -> None:
-        writing: OnPostgreSQL | None = None
-        while group := self._take():
-            try:
-                writing = writing or OnPostgreSQL(self._engine)
-                works = [each.foreseen for each in group if each.foreseen]
-                written = writing.put(group[0].caller.org.id, works, partial(_see, group))
-            except Exception:  # noqa: BLE001 - whose fault it was shows when each is done by itself
-                written = []
-                writing = _close(writing)
-            for each in group:
-                each.error = None if each.foreseen in written else _Apart()
-            try:
-                if writing:
-                    writing.commit()
-            except Exception as error:  # noqa: BLE001 - told to each
-                _fail(group, Away(unknown=True) if away(error) else error)
-                writing = _close(writing)
-            self._told(group)
-        _close(writing)
-
-    # ------------------------------------------------------------------ SQLite
-
-    def _write_on_sqlite(self) -> None:
+    def _go(self) -> None:
         writing: OnSQLite | None = None
         while group := self._take():
             rest: list[Change] = []
@@ -225,10 +244,13 @@ class Writer:
                     writing.commit()
             except Exception as error:  # noqa: BLE001 - told to each
                 rest = []
-                _fail(group, error)
-                writing = _close(writing)
+                fail(group, error)
+                if writing is not None:
+                    writing.close()
+                writing = None
             self._told(group, rest)
-        _close(writing)
+        if writing is not None:
+            writing.close()
 
     def _fill(self, writing: OnSQLite, group: list[Change]) -> list[Change]:
         """Write what there is time for, the foreseen first; returns the rest, of which nothing is written."""
@@ -238,7 +260,7 @@ class Writer:
                 by_org.setdefault(each.caller.org.id, []).append(each)
         for org_id, some in by_org.items():
             works = [each.foreseen for each in some if each.foreseen]
-            written = writing.put(org_id, works, partial(_see, some))
+            written = writing.put(org_id, works, partial(see, some))
             for each in some:
                 each.foreseen = each.foreseen if each.foreseen in written else None
         apart = [each for each in group if not each.foreseen]
@@ -254,47 +276,21 @@ class Writer:
                 return apart[place:]
         return []
 
-
-def _see(group: Sequence[Change], writing: Writing) -> list[Foreseen]:
-    """Read what those need who look first, all of it together, and carry their changes out in memory."""
-    changes = [each for each in group if each.looks]
-    wanted: dict[Look, list[Any]] = {}
-    for each in changes:
-        for look, value in each.looks:
-            wanted.setdefault(look, []).append(value)
-    sent = {look: look.send(writing, values) for look, values in wanted.items()}
-    found = {look: look.found(writing, values, sent[look]) for look, values in wanted.items()}
-    for each in changes:
-        seen = {(look, value): found[look].get(value) for look, value in each.looks}
-        each.foreseen, each.result = _foresee(each.caller, each.now, each.do, seen)
-    return [each.foreseen for each in changes if each.foreseen]
-
-
-def _foresee(
-    caller: Caller, now: datetime, do: Do, seen: Mapping[Any, Any] | None = None
-) -> tuple[Foreseen | None, Result]:
-    foreseen = Foreseen(caller, now, seen)
-    try:
-        return foreseen, do(foreseen)
-    except (Unforeseen, Refused):
-        # All that is to be said of a refusal is found by looking.
-        return None, {}
-
-
-def _tell(changes: Sequence[Change]) -> None:
-    for each in changes:
-        each.tell()
-
-
-def _fail(changes: Sequence[Change], error: BaseException) -> None:
-    for each in changes:
-        each.error = error
-
-
-def _close(writing: OnPostgreSQL | OnSQLite | None) -> Any:
-    """Another one is opened when it is needed."""
-    if writing:
-        writing.close()
+    def _told(self, group: list[Change], rest: list[Change]) -> None:
+        """Answer a group that is committed."""
+        self._count(len(group) - len(rest))
+        with self._changed:
+            self._gathered.put_back(rest)
+        for org_id in {each.caller.org.id for each in group}:
+            committed(self._engine, org_id)
+        by_loop: dict[Any, list[Change]] = {}
+        for each in group:
+            if each not in rest:
+                by_loop.setdefault(each.answer.get_loop(), []).append(each)
+        for loop, changes in by_loop.items():
+            # One that was closed meanwhile has nobody who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, changes)
 
 
 _writers: WeakKeyDictionary[Engine, Writer] = WeakKeyDictionary()
@@ -304,6 +300,6 @@ def writer_of(engine: Engine) -> Writer:
     """The one writer to this database in this process; it ends when the engine is disposed of."""
     found = _writers.get(engine)
     if found is None:
-        found = _writers[engine] = Writer(engine)
+        found = _writers[engine] = (_ToSQLite if engine.dialect.name == "sqlite" else _ToPostgreSQL)(engine)
         event.listen(engine, "engine_disposed", lambda _: _writers.pop(engine).close() if engine in _writers else None)
     return found

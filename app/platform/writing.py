@@ -1,5 +1,6 @@
 """The connections that writers keep: one transaction after the other, each of one organisation, for many callers."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.platform.access import Caller
 from app.platform.foreseen import Foreseen, merged
-from app.platform.piped import Failed, Piped
+from app.platform.piped import Failed, Piped, opened
 from app.platform.sending import Prepared
-from app.platform.steps import Writing
+from app.platform.steps import Found, Turns, Writing
 from app.platform.walls import entering
 from app.platform.work import Work
 
-Seeing = Callable[[Writing], Sequence[Foreseen]]
+Seeing = Callable[[Writing], Turns[Sequence[Foreseen]]]
 
 
 class OnSQLite:
@@ -46,8 +47,8 @@ class OnSQLite:
         self.org_id = org_id
         self._cursor.execute("SAVEPOINT foreseen")
         try:
-            works = [*works, *seeing(self)]
-            refuted = put(self, works)
+            works = [*works, *_at_once(seeing(self))]
+            refuted = _at_once(put(self, works))
             written = [each for each in works if each not in refuted]
         except Exception as error:  # noqa: BLE001 - whose fault it was shows when each is done by itself
             self.go_on(error)
@@ -84,12 +85,17 @@ class OnPostgreSQL:
 
     dialect = "postgresql"
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, piped: Piped) -> None:
         self.org_id = UUID(int=0)
-        # Ours until it is closed: it remembers its organisation, and its plans.
-        self._piped = Piped(engine, _SETTINGS)
+        self._piped = piped
 
-    def put(self, org_id: UUID, works: Sequence[Foreseen], seeing: Seeing) -> Sequence[Foreseen]:
+    @classmethod
+    async def open(cls, engine: Engine) -> "OnPostgreSQL":
+        """A connection of its own, which remembers its organisation and its plans; raises psycopg.Error."""
+        address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return cls(Piped(await opened(address, _SETTINGS)))
+
+    async def put(self, org_id: UUID, works: Sequence[Foreseen], seeing: Seeing) -> Sequence[Foreseen]:
         """Write these together, and what `seeing` makes of what it reads; returns those that are written. Of others,
         which are to be done by looking, nothing is. Raises when they cannot be written together; the connection is
         then of no more use."""
@@ -98,9 +104,9 @@ class OnPostgreSQL:
             self._piped.say(entering(org_id))
         self._piped.say("BEGIN")
         try:
-            all_of_them = [*works, *seeing(self)]
-            refuted = put(self, all_of_them, at_once=True)
-            self._piped.wait()
+            all_of_them = [*works, *await self._in_turns(seeing(self))]
+            refuted = await self._in_turns(put(self, all_of_them, at_once=True))
+            await self._piped.wait()
             if not refuted:
                 return all_of_them
         except Failed as failed:
@@ -109,13 +115,13 @@ class OnPostgreSQL:
         # Undone, and tried with a look at each answer; but for what was read, which is locked no more.
         self._piped.say("ROLLBACK")
         self._piped.say("BEGIN")
-        refuted = put(self, works)
-        self._piped.wait()
+        refuted = await self._in_turns(put(self, works))
+        await self._piped.wait()
         return [each for each in works if each not in refuted]
 
-    def commit(self) -> None:
+    async def commit(self) -> None:
         done = self._piped.say("COMMIT")
-        self._piped.wait()
+        await self._piped.wait()
         if done.told != b"COMMIT":
             raise Failed("25P02")
 
@@ -129,24 +135,39 @@ class OnPostgreSQL:
         raise NotImplementedError
 
     def read(self, sent: Any) -> Sequence[Any]:
-        self._piped.wait()
+        if sent.rows is None:
+            raise RuntimeError("Its answer was not waited for.")
         found: Sequence[Any] = sent.rows
         return found
 
+    async def _in_turns(self, turns: Turns[Found]) -> Found:
+        try:
+            while True:
+                next(turns)
+                if self._piped.has_sent:
+                    await self._piped.wait()
+                else:
+                    await asyncio.sleep(0)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
 
 # They look rows up by their keys, whatever was counted of the tables when their plans were made.
-_SETTINGS = (
-    "plan_cache_mode = force_generic_plan",
-    "enable_seqscan = off",
-    "enable_hashjoin = off",
-    "enable_mergejoin = off",
+_SETTINGS = {
+    "jit": "off",
+    "timezone": "UTC",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
     # Many would wait with it: whoever meets another's lock waits for that apart.
-    "lock_timeout = '200ms'",
-)
+    "lock_timeout": "200ms",
+    "application_name": "guanxi-writer",
+}
 _LOCKED = "55P03"
 
 
-def put(writing: Writing, works: Sequence[Foreseen], *, at_once: bool = False) -> list[Foreseen]:
+def put(writing: Writing, works: Sequence[Foreseen], *, at_once: bool = False) -> Turns[list[Foreseen]]:
     """Send their steps; those that rest on something that does not hold are left out, and returned.
 
     `at_once` sends everything before any answer is looked at; when some are returned, all is to be undone.
@@ -154,12 +175,23 @@ def put(writing: Writing, works: Sequence[Foreseen], *, at_once: bool = False) -
     steps = merged(works)
     premises = [(step, values, step.send(writing, values)) for step, values in steps if not step.place]
     sent = [(step, values, step.send(writing, values)) for step, values in steps if step.place and at_once]
+    yield
     untrue = [(step, gone) for step, values, answer in premises if (gone := step.finish(writing, values, answer))]
     refuted = [work for work in works if any(work.rests_on(step, gone) for step, gone in untrue)]
     if not at_once:
         rest = merged(work for work in works if work not in refuted)
         sent = [(step, values, step.send(writing, values)) for step, values in rest if step.place]
+        yield
     if not (at_once and refuted):
         for step, values, answer in sent:
             step.finish(writing, values, answer)
     return refuted
+
+
+def _at_once(turns: Turns[Found]) -> Found:
+    """Without waiting: each answer is there when it was asked for."""
+    try:
+        while True:
+            next(turns)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]

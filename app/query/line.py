@@ -9,16 +9,14 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app.platform.database import CONNECT_SECONDS, QUESTION_SECONDS
-from app.platform.walls import TAKE_ROLE, entering
+from app.platform.database import QUESTION_SECONDS
+from app.platform.walls import entering
 from app.query.statement import Prepared
 
 # A large plan takes some 2 MiB of the server's memory, on each connection.
@@ -213,18 +211,3 @@ class Line:
                 unit.future.set_exception(lost)
         if not over:
             self._freed()
-
-
-async def opened(dsn: str, settings: dict[str, str]) -> Any:
-    """A connection in the role that serves; raises psycopg.Error. What the address says of settings stands."""
-    said = conninfo_to_dict(dsn).get("options") or ""
-    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), str(said)]).strip()
-    address = make_conninfo(dsn, options=options, connect_timeout=CONNECT_SECONDS)
-    driver = await psycopg.AsyncConnection.connect(address, autocommit=True)
-    try:
-        await driver.execute(TAKE_ROLE)
-    except BaseException:
-        with suppress(psycopg.Error):
-            await driver.close()
-        raise
-    return driver

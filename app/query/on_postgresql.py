@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import make_url
 
 from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
-from app.platform.piped import parameter
-from app.query.line import Line, Lost, Stale, opened
+from app.platform.piped import opened, parameter
+from app.query.line import Line, Lost, Stale
 from app.query.statement import Prepared
 
 # How many connections statements may have that are long, or of which nothing is known yet: the rest stay free.

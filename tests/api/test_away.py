@@ -82,8 +82,8 @@ async def test_nobody_knows_of_a_commit_that_was_cut(shop: Shop, monkeypatch: py
         commit(session)
         raise OperationalError("COMMIT", {}, psycopg.OperationalError("cut"), connection_invalidated=True)
 
-    def cut_together(writing: OnPostgreSQL) -> None:
-        together(writing)
+    async def cut_together(writing: OnPostgreSQL) -> None:
+        await together(writing)
         raise Failed("57P01")
 
     named = {"i": {"customer": by(customer), "set": {"name": "Bo"}}}

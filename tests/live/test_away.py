@@ -23,8 +23,8 @@ from app.platform.database import connect
 from app.platform.migrations import upgrade
 from app.platform.outbox import Place, outbox_of
 from app.platform.work import operator, work
-from tests.conftest import NOW
 from tests.api.acting import House, Shop
+from tests.conftest import NOW
 from tests.live.serving import Server, Wire, asking_for_events, raw, serving, wire
 
 KILLS = 10 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 1

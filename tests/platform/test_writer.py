@@ -19,7 +19,7 @@ from app.platform.access import Org
 from app.platform.audit import AuditEntry
 from app.platform.foreseen import Foreseen
 from app.platform.refusals import Refused
-from app.platform.work import Work, operator
+from app.platform.work import Work, operator, work
 from app.platform.writer import Writer, writer_of
 from app.platform.writing import OnPostgreSQL, OnSQLite
 from app.purchases import actions as purchases
@@ -50,19 +50,26 @@ class Commits:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count, self.all_asked, self.fails = 0, Event(), False
-        monkeypatch.setattr("app.platform.writer.WRITERS", 1)
-        for kind in (OnSQLite, OnPostgreSQL):
-            monkeypatch.setattr(kind, "commit", self._counted(kind.commit))
+        in_thread, on_loop = OnSQLite.commit, OnPostgreSQL.commit
+        self.unheld = on_loop
 
-    def _counted(self, commit: Callable[[Any], None]) -> Callable[[Any], None]:
-        def counted(writing: Any) -> None:
+        def commit(writing: OnSQLite) -> None:
             self.all_asked.wait(20)
-            self.count += 1
-            if self.fails:
-                raise OperationalError("COMMIT", {}, Exception("the disk is gone"))
-            commit(writing)
+            self._counted()
+            in_thread(writing)
 
-        return counted
+        async def commit_on_loop(writing: OnPostgreSQL) -> None:
+            await asyncio.to_thread(self.all_asked.wait, 20)
+            self._counted()
+            await on_loop(writing)
+
+        monkeypatch.setattr(OnSQLite, "commit", commit)
+        monkeypatch.setattr(OnPostgreSQL, "commit", commit_on_loop)
+
+    def _counted(self) -> None:
+        self.count += 1
+        if self.fails:
+            raise OperationalError("COMMIT", {}, Exception("the disk is gone"))
 
 
 @pytest.fixture
@@ -225,6 +232,48 @@ def test_together_is_as_alone(engine: Engine, org: Org, begin: Begin, customers:
         # The first policy, the segments that ship, the customers, their orders and their contacts.
         trail = told(AuditEntry.__table__, "subject", "customer_id", "xact", "place")
         assert sorted(trail.values()) == [1, len(SHIPPED), MANY, 2 * MANY, 3 * MANY]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_organisations_do_not_wait_for_each_other(
+    engine: Engine,
+    org: Org,
+    new_org: Callable[..., Org],
+    customers: list[str],
+    commits: Commits,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One group of each is under way; what else it asks for gathers meanwhile."""
+    other = new_org()
+    with work(engine, operator(other), NOW) as at_work:
+        theirs = create(at_work, "Eve")
+    waits = OnPostgreSQL.commit
+
+    async def commit(writing: OnPostgreSQL) -> None:
+        if writing.org_id == other.id:
+            commits.count += 1
+            await commits.unheld(writing)
+        else:
+            await waits(writing)
+
+    monkeypatch.setattr(OnPostgreSQL, "commit", commit)
+    writer = writer_of(engine)
+
+    async def ask() -> None:
+        mine = [
+            asyncio.ensure_future(writer.write(operator(org), NOW, contact(each), in_memory=True)) for each in customers
+        ]
+        await asyncio.sleep(0.2)
+        for _ in range(3):
+            await asyncio.wait_for(writer.write(operator(other), NOW, contact(theirs), in_memory=True), 10)
+        assert not any(each.done() for each in mine)
+        late = asyncio.ensure_future(writer.write(operator(org), NOW, contact(customers[0]), in_memory=True))
+        await asyncio.sleep(0.2)
+        commits.all_asked.set()
+        await asyncio.gather(*mine, late)
+
+    asyncio.run(ask())
+    assert commits.count == 3 + 2
 
 
 def test_what_is_foreseen_looks_at_nothing(engine: Engine, org: Org, customers: list[str]) -> None:
