@@ -8,7 +8,12 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 # From the connection, or from the answer before: longer than a connection without a request is kept.
@@ -17,6 +22,57 @@ HEAD_SECONDS, LOOK_SECONDS = 10.0, 5.0
 MOST_BYTES = 2 * 1024 * 1024
 # Whoever does not answer the close of a WebSocket is not waited for longer.
 CLOSE_SECONDS = 3.0
+
+
+class Answering(RequestResponseCycle):
+    """An answer that is there whole leaves in one piece. uvicorn writes its head by itself: another call of the system,
+    and another packet that the other end is woken for."""
+
+    _head: Any = None
+
+    async def send(self, message: Any) -> None:
+        head, self._head = self._head, None
+        if message["type"] == "http.response.start":
+            # One that failed after its head is answered anew: that one was not sent.
+            if not self.response_started and _says_its_length(message):
+                self._head = message
+            else:
+                await super().send(message)
+        elif head is not None and self._is_usual(head, message):
+            await self._send_whole(head, message.get("body", b""))
+        else:
+            if head is not None:
+                await super().send(head)
+            await super().send(message)
+
+    def _is_usual(self, head: Any, message: Any) -> bool:
+        """Nothing stands against its being sent as it is: whatever does is left to uvicorn."""
+        whole = (
+            not message.get("more_body")
+            and (b"content-length", b"%d" % len(message.get("body", b""))) in head["headers"]
+        )
+        return whole and self.keep_alive and self.scope["method"] != "HEAD" and not self.flow.write_paused
+
+    async def _send_whole(self, head: Any, body: bytes) -> None:
+        if self.disconnected:
+            return
+        self.response_started, self.waiting_for_100_continue = True, False
+        parts = [STATUS_LINE[head["status"]]]
+        for name, value in (*self.default_headers, *head["headers"]):
+            if HEADER_VALUE_RE.search(value):
+                raise RuntimeError("A header's value may not hold the end of its line.")
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n", body)
+        self.transport.write(b"".join(parts))
+        self.expected_content_length = 0
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
+
+
+def _says_its_length(message: Any) -> bool:
+    names = [name for name, _ in message.get("headers", ())]
+    return b"content-length" in names and b"connection" not in names and b"transfer-encoding" not in names
 
 
 class Connection(HttpToolsProtocol):
@@ -60,6 +116,8 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # uvicorn makes it, and cannot be told of another kind.
+        cycle.__class__ = Answering
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
