@@ -13,7 +13,7 @@ narrow first (ids, sort keys and what tests need), and what is shown is joined t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Lateral, Text, func, select, true
+from sqlalchemy import CTE, ColumnElement, FromClause, Text, func, select, true
 
 from app.query import sql
 from app.query.connection import Child, connection
@@ -151,13 +151,15 @@ class Compiler:
             brings=brings,
         )
         wide = self._wide(shape, reading)
+        if cut in self.statement.keys:
+            self.statement.keys[wide.source] = self.statement.keys[cut]
         children = {id(item): self._child(item, wide.source) for item in needs.children}
         source: FromClause = wide.source
         if needs.explainer.told:
             source = source.join(self.statement.policy, true())
         for child in children.values():
             for made in child.sources:
-                on = true() if isinstance(made, Lateral) else made.c.parent == wide[child.on]
+                on = made.c.parent == wide[child.on] if "parent" in made.c else true()
                 source = source.outerjoin(made, on)
         marks = [sql.either_or(wide[guard], sql.text(""), sql.text(sql.MARK)) for guard in guards]
         texts = [

@@ -41,14 +41,18 @@ def connection(compiler: "Compiler", many: Many, shape: Shape, parents: FromClau
     statement, names = compiler.statement, {field.name for field in many.fields}
     total = counted(statement, many, shape, parents) if "totalCount" in names else None
     joined: FromClause | None = None
+    key = statement.keys.get(parents) if parents is not None else None
+    if key is not None:
+        # The rows of one parent are read as those of none: they are not to be told apart from those of others.
+        parents = None
     if names & {"nodes", "edges", "pageInfo"}:
         cursors = _names_cursor(many.fields)
         beyond = cursors or "pageInfo" in names
-        # Below a parent SQLite numbers its rows in any case.
+        # Below parents SQLite numbers its rows in any case.
         if beyond or (parents is not None and statement.dialect == "sqlite"):
-            joined = _numbered(compiler, many, shape, parents, _lists(many), cursors, beyond)
+            joined = _numbered(compiler, many, shape, parents, _lists(many), cursors, beyond, key)
         else:
-            joined = _in_order(compiler, many, shape, parents, _lists(many))
+            joined = _in_order(compiler, many, shape, parents, _lists(many), key)
     found = joined.c if joined is not None else None
     pattern = sql.json_object(_field(n, field, many.page, found, total) for n, field in enumerate(many.fields))
     made = [source for source in (joined, total) if source is not None]
@@ -65,7 +69,14 @@ def _lists(many: Many) -> Lists:
     ]
 
 
-def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClause | None, lists: Lists) -> FromClause:
+def _in_order(
+    compiler: "Compiler",
+    many: Many,
+    shape: Shape,
+    parents: FromClause | None,
+    lists: Lists,
+    key: Expression | None,
+) -> FromClause:
     """Per parent: the texts of its rows, in the order of their sort keys."""
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = [items for _, each in lists for items in each]
@@ -73,7 +84,7 @@ def _in_order(compiler: "Compiler", many: Many, shape: Shape, parents: FromClaus
     brings = brought_with(statement, many, shape, needed, nested)
     if parents is not None and needed <= brings and compiler.is_flat(shape, selections):
         return _of_parent(compiler, many, shape, parents, lists, brings)
-    page_rows = cut(statement, many, shape, parents, brings, numbered=False)
+    page_rows = cut(statement, many, shape, parents, brings, numbered=False, key=key)
     keys = [f"key_{n}" for n in range(len(page.order))]
     passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
     rows = compiler.level(shape, page_rows, selections, passing, None, keep=["id"], brings=brings)
@@ -120,6 +131,7 @@ def _numbered(
     lists: Lists,
     cursors: bool,
     beyond: bool,
+    key: Expression | None,
 ) -> CTE:
     """Per parent: the texts of its rows; where what lies `beyond` is asked for, whether there are more; and the cursors
     of both ends."""
@@ -127,7 +139,7 @@ def _numbered(
     selections = [items for _, each in lists for items in each]
     shown_by = page if cursors else None
     brings = brought_with(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
-    page_rows = cut(statement, many, shape, parents, brings, more=beyond)
+    page_rows = cut(statement, many, shape, parents, brings, more=beyond, key=key)
     rows = compiler.level(
         shape,
         page_rows,

@@ -40,10 +40,13 @@ def brought(statement: Statement, shape: Shape, nodes: Iterable[str]) -> frozens
 
 def brought_with(statement: Statement, many: Many, shape: Shape, nodes: Iterable[str], nested: bool) -> frozenset[str]:
     """The same of a page; none where many rows must be sorted first, which is quicker while they are narrow."""
+    if many.relation is not None and statement.dialect == "postgresql":
+        return brought(statement, shape, nodes)
     if nested:
-        return brought(statement, shape, nodes) if statement.dialect == "postgresql" else frozenset()
+        return frozenset()
     narrow = many.page.search is not None or not nodes_of(many.where) <= set(shape.table.c.keys())
-    order = ["org_id", *(key.node for key in many.page.order)]
+    child = [many.relation.child] if many.relation is not None else []
+    order = ["org_id", *child, *(key.node for key in many.page.order)]
     indexes = ([column.name for column in index.columns][: len(order)] for index in shape.table.indexes)
     return brought(statement, shape, nodes) if not narrow and order in indexes else frozenset()
 
@@ -57,9 +60,10 @@ def cut(
     *,
     numbered: bool = True,
     more: bool = True,
+    key: Expression | None = None,
 ) -> CTE:
     """The page's rows: `n` from its near end, `id` or `row`, `parent`, and what it brings; with `more` one more than
-    asked.
+    asked. `key`: of the one parent, instead of all parents.
 
     Not `numbered`: no more than asked, with their sort keys.
     """
@@ -75,7 +79,8 @@ def cut(
         told = [place.label("n")] if numbered else keys
         return select(*(each.label("parent") for each in partition), rows.c.id, *told, *(rows.c[key] for key in also))
 
-    standing = shape.standing.page(statement, many) if shape.standing and parents is None else None
+    at_root = parents is None and key is None
+    standing = shape.standing.page(statement, many) if shape.standing and at_root else None
     if standing is not None:
         also = []
         page_rows = standing.cte(f"{name}_page")
@@ -84,6 +89,8 @@ def cut(
         held = [page_rows.c[key] for key in keys_named]
         return fenced(finished(page_rows, []).order_by(*ordering(shape, page, held, page_rows.c.id)).limit(limit), name)
     rows, near = _in_order(statement, many, shape, brings)
+    if key is not None and many.relation is not None:
+        near = near.where(rows[many.relation.child] == key)
     if parents is None or many.relation is None:
         limited = _page(statement, shape, page, near, limit, f"{name}_each")
         found = finished(limited.cte(f"{name}_page"), [])
@@ -100,12 +107,12 @@ def cut(
     # where they are a table's, of ids where they are judged first.
     row: Any = rows["id"]
     of_table = isinstance(row.table, Alias)
-    key, value = ("row", literal_column(f"{row.table.name}.{ROW}")) if of_table else ("id", row)
+    named, value = ("row", literal_column(f"{row.table.name}.{ROW}")) if of_table else ("id", row)
     keys_of = mine.add_columns(value.label("found")).subquery(f"{name}_page")
     listed = select(func.json_group_array(keys_of.c.found)).select_from(keys_of).correlate(parents).scalar_subquery()
     each_key: Any = func.json_each(listed).table_valued("key", "value", name=f"{name}_each")
     place = (each_key.c.key + constant(1)).label("n")
-    listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_key.c.value.label(key), place)
+    listed_rows: Select[Any] = select(column_of(parents, "id").label("parent"), each_key.c.value.label(named), place)
     return fenced(listed_rows.select_from(parents.join(each_key, true())), name)
 
 

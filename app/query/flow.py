@@ -47,7 +47,8 @@ ROW = "rowid"
 class Statement:
     """One statement in the making: its parameters, the policy and the clock. `shared`: what several parts read.
     `own_clock`: before the names of the clock's parameters, in a part that is read at another clock. `trusting`: what
-    is kept of rows is shown, and those of which it does not stand are marked."""
+    is kept of rows is shown, and those of which it does not stand are marked. `keys`: of a source that is no more than
+    the row of a key, that key."""
 
     dialect: str
     clock: Clock
@@ -57,6 +58,7 @@ class Statement:
     shared: dict[str, Any] = field(default_factory=dict)
     trusting: bool = False
     own_clock: str = ""
+    keys: dict[FromClause, Expression] = field(default_factory=dict)
 
     def at(self, own_clock: str) -> "Statement":
         """A part of the same statement, read at an earlier clock of its own."""

@@ -171,6 +171,7 @@ class World:
         found = select(*columns).select_from(rows.source).where(*tests)
         if isinstance(question.where, Compare) and (question.where.node, question.where.op) == ("id", "eq"):
             only = found.cte(statement.name("cut"))
+            statement.keys[only] = statement.bind(question.where.parameter, Key())
         else:
             # Several are as good as none: nobody is to be taken for somebody else.
             two = found.limit(constant(2)).cte(statement.name("found"))

@@ -49,16 +49,18 @@ WHERE campaign_member.org_id = :org::UUID AND campaign_member.arm IS NOT NULL),
 j_2 AS
 (SELECT k_2.*, CASE WHEN (k_2.converted = 1) THEN 3 WHEN (k_2.responded = 1) THEN 2 WHEN (k_2.contacted = 1) THEN 1 ELSE 0 END AS member_status
 FROM k_2),
-cut_2 AS MATERIALIZED
-(SELECT j.id AS parent, cut_2_page.id, cut_2_page.arm, cut_2_page.customer_id
-FROM j JOIN LATERAL (SELECT cut_2_each.id, cut_2_each.arm, cut_2_each.customer_id
+cut_2_page AS
+(SELECT cut_2_each.id, cut_2_each.arm, cut_2_each.customer_id
 FROM (SELECT j_2.id, j_2.arm, j_2.customer_id
 FROM j_2
-WHERE j_2.member_status = any(:campaign_members_where_status_in::BIGINT[]) AND j_2.campaign_id = j.id ORDER BY j_2.id ASC
+WHERE j_2.member_status = any(:campaign_members_where_status_in::BIGINT[]) AND j_2.campaign_id = :by_id::UUID ORDER BY j_2.id ASC
 LIMIT 101) AS cut_2_each ORDER BY cut_2_each.id ASC
-LIMIT :campaign_members_size::BIGINT) AS cut_2_page ON true),
+LIMIT :campaign_members_size::BIGINT),
+cut_2 AS
+(SELECT cut_2_page.id, cut_2_page.arm, cut_2_page.customer_id
+FROM cut_2_page),
 k_3 AS MATERIALIZED
-(SELECT cut_2.parent, campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
+(SELECT campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
 FROM touchpoints AS contact
 WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
 FROM campaigns AS its_campaign
@@ -92,13 +94,13 @@ joined_2 AS MATERIALIZED
 (SELECT customer_rows.kept_id AS parent, customer_rows.json_0
 FROM customer_rows),
 campaign_member_rows AS
-(SELECT j_3.parent, '{"arm":"' || j_3.arm || '","status":"' || CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END || '","contactedAt":' || coalesce('"' || to_char(j_3.contacted_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'null') || ',"spend":{"amount":"' || (CASE WHEN j_3.spend_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE (abs(j_3.spend_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j_3.spend_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '},"customer":' || coalesce(joined_2.json_0, 'null') || '}' AS json_0, j_3.id AS kept_id
+(SELECT '{"arm":"' || j_3.arm || '","status":"' || CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END || '","contactedAt":' || coalesce('"' || to_char(j_3.contacted_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"', 'null') || ',"spend":{"amount":"' || (CASE WHEN j_3.spend_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE (abs(j_3.spend_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j_3.spend_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '},"customer":' || coalesce(joined_2.json_0, 'null') || '}' AS json_0, j_3.id AS kept_id
 FROM j_3 LEFT OUTER JOIN joined_2 ON joined_2.parent = j_3.customer_id),
-joined_3 AS MATERIALIZED
-(SELECT campaign_member_rows.parent, coalesce(string_agg(campaign_member_rows.json_0, ',' ORDER BY campaign_member_rows.kept_id ASC), '') AS list_0
-FROM campaign_member_rows GROUP BY campaign_member_rows.parent),
+joined_3 AS
+(SELECT coalesce(string_agg(campaign_member_rows.json_0, ',' ORDER BY campaign_member_rows.kept_id ASC), '') AS list_0
+FROM campaign_member_rows),
 campaign_rows AS
 (SELECT '{"name":' || coalesce(CAST(to_json(j.name) AS text), 'null') || ',"status":"' || CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END || '","cost":{"amount":"' || (CASE WHEN j.cost_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE (abs(j.cost_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j.cost_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '},"launch":' || CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE '{"matched":' || CAST(j.matched AS TEXT) || ',"excluded":[' || coalesce(joined.list, '') || '],"treatment":' || CAST(j.treatment AS TEXT) || ',"holdout":' || CAST(j.holdout AS TEXT) || '}' END || ',"members":{"nodes":[' || coalesce(joined_3.list_0, '') || ']}}' AS json_0
-FROM j LEFT OUTER JOIN joined ON joined.parent = j.id LEFT OUTER JOIN joined_3 ON joined_3.parent = j.id)
+FROM j LEFT OUTER JOIN joined ON joined.parent = j.id LEFT OUTER JOIN joined_3 ON true)
 SELECT (SELECT campaign_rows.json_0
 FROM campaign_rows) AS anon_1

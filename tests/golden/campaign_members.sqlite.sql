@@ -49,16 +49,17 @@ WHERE campaign_member.org_id = :org AND campaign_member.arm IS NOT NULL),
 j_2 AS
 (SELECT k_2.*, CASE WHEN (k_2.converted = 1) THEN 3 WHEN (k_2.responded = 1) THEN 2 WHEN (k_2.contacted = 1) THEN 1 ELSE 0 END AS member_status
 FROM k_2),
-cut_2 AS MATERIALIZED
-(SELECT j.id AS parent, cut_2_each.value AS id, cut_2_each."key" + 1 AS n
-FROM j JOIN json_each((SELECT json_group_array(cut_2_page.found) AS json_group_array_1
-FROM (SELECT j_2.id, j_2.id AS found
+cut_2_page AS
+(SELECT j_2.id
 FROM j_2
 WHERE j_2.member_status IN (SELECT "each".value
-FROM json_each(:campaign_members_where_status_in) AS "each") AND j_2.campaign_id = j.id ORDER BY j_2.id ASC
-LIMIT :campaign_members_size OFFSET 0) AS cut_2_page)) AS cut_2_each ON 1 = 1),
+FROM json_each(:campaign_members_where_status_in) AS "each") AND j_2.campaign_id = :by_id ORDER BY j_2.id ASC
+LIMIT :campaign_members_size OFFSET 0),
+cut_2 AS MATERIALIZED
+(SELECT cut_2_page.id
+FROM cut_2_page),
 k_3 AS MATERIALIZED
-(SELECT cut_2.parent, cut_2.n, campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
+(SELECT campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
 FROM touchpoints AS contact
 WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
 FROM campaigns AS its_campaign
@@ -92,14 +93,14 @@ joined_2 AS MATERIALIZED
 (SELECT customer_rows.kept_id AS parent, customer_rows.json_0
 FROM customer_rows),
 campaign_member_rows AS
-(SELECT j_3.parent, j_3.n, format('{"arm":"%s","status":"%s","contactedAt":%s,"spend":{"amount":"%s","currency":%s},"customer":%s}', j_3.arm, CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END, coalesce('"' || j_3.contacted_at || '"', 'null'), (CASE WHEN j_3.spend_minor < 0 THEN '-' WHEN j_3.spend_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE format('%d.%0*d', abs(j_3.spend_minor) / :unit, :exponent, abs(j_3.spend_minor) % :unit) END), :currency_json, coalesce(joined_2.json_0, 'null')) AS json_0
+(SELECT format('{"arm":"%s","status":"%s","contactedAt":%s,"spend":{"amount":"%s","currency":%s},"customer":%s}', j_3.arm, CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END, coalesce('"' || j_3.contacted_at || '"', 'null'), (CASE WHEN j_3.spend_minor < 0 THEN '-' WHEN j_3.spend_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE format('%d.%0*d', abs(j_3.spend_minor) / :unit, :exponent, abs(j_3.spend_minor) % :unit) END), :currency_json, coalesce(joined_2.json_0, 'null')) AS json_0, j_3.id AS kept_id
 FROM j_3 LEFT OUTER JOIN joined_2 ON joined_2.parent = j_3.customer_id),
-joined_3 AS MATERIALIZED
-(SELECT ordered_2.parent, coalesce(group_concat(ordered_2.json_0, ','), '') AS list_0
-FROM (SELECT campaign_member_rows.parent, campaign_member_rows.n, campaign_member_rows.json_0, campaign_member_rows.n AS place
-FROM campaign_member_rows ORDER BY campaign_member_rows.parent, place) AS ordered_2 GROUP BY ordered_2.parent),
+joined_3 AS
+(SELECT coalesce(group_concat(ordered_2.json_0, ','), '') AS list_0
+FROM (SELECT campaign_member_rows.json_0, campaign_member_rows.kept_id
+FROM campaign_member_rows ORDER BY campaign_member_rows.kept_id ASC) AS ordered_2),
 campaign_rows AS
 (SELECT format('{"name":%s,"status":"%s","cost":{"amount":"%s","currency":%s},"launch":%s,"members":{"nodes":[%s]}}', json_quote(j.name), CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END, (CASE WHEN j.cost_minor < 0 THEN '-' WHEN j.cost_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE format('%d.%0*d', abs(j.cost_minor) / :unit, :exponent, abs(j.cost_minor) % :unit) END), :currency_json, CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE format('{"matched":%s,"excluded":[%s],"treatment":%s,"holdout":%s}', CAST(j.matched AS TEXT), coalesce(joined.list, ''), CAST(j.treatment AS TEXT), CAST(j.holdout AS TEXT)) END, coalesce(joined_3.list_0, '')) AS json_0
-FROM j LEFT OUTER JOIN joined ON joined.parent = j.id LEFT OUTER JOIN joined_3 ON joined_3.parent = j.id)
+FROM j LEFT OUTER JOIN joined ON joined.parent = j.id LEFT OUTER JOIN joined_3 ON 1 = 1)
 SELECT (SELECT campaign_rows.json_0
 FROM campaign_rows) AS anon_1
