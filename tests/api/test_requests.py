@@ -23,6 +23,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "deep variables": (b'{"query": "{ viewer { scopes } }", "variables": ' + b'{"a":' * 40_000, 400),
     "half a surrogate pair": (b'{"query": "{ viewer { scopes } }", "variables": {"a": "\\ud800"}}', 400),
     "two queries": (b'{"query": "{ viewer { scopes } }", "query": "{ customers { totalCount } }"}', 400),
+    "two queries, blanks apart": (b'{"query": "{ viewer { scopes } }", "query" :\t"{viewer{scopes}}"}', 400),
     "two queries, one of them in disguise": (b'{"query": "{ a }", "\\u0071uery": "{ viewer { scopes } }"}', 400),
     "two queries, and a colon that hides one": (
         b'{"query": "{ a }", "query": "{ viewer { scopes } }", "variables": {"a": "\\u003a"}}',
