@@ -296,7 +296,10 @@ def cleaned_ref(problems: Problems, ref: Ref | None) -> Ref | None:
 
 
 def ref_columns(ref: Ref | None) -> dict[str, str | None]:
-    columns = (
-        {"ref_system": ref["system"], "ref_value": ref["value"]} if ref else {"ref_system": None, "ref_value": None}
-    )
-    return columns | {f"{name}_folded": folded(text) for name, text in columns.items()}
+    system, value = (ref["system"], ref["value"]) if ref else (None, None)
+    return {
+        "ref_system": system,
+        "ref_value": value,
+        "ref_system_folded": folded(system),
+        "ref_value_folded": folded(value),
+    }
