@@ -7,7 +7,7 @@ than the database does.
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -144,20 +144,12 @@ class Piped:
             self._end(failure)
 
     def _readable(self) -> None:
-        pg, nothing = self._pg, 0
         try:
-            pg.consume_input()
-            while nothing < 2 and not pg.is_busy():
-                result = pg.get_result()
-                if result is None:
-                    # The end of one statement's results; after a second one there is nothing more.
-                    nothing += 1
-                elif result.status == _SYNC:
+            for result in arrived(self._pg):
+                if result.status == _SYNC:
                     self._end()
                     return
-                else:
-                    nothing = 0
-                    self._answers.take(result, self._reading)
+                self._answers.take(result, self._reading)
         except psycopg.OperationalError as failure:
             self._end(failure)
 
@@ -177,11 +169,31 @@ class _Answers:
                 reading.set_pgresult(result)
                 sent.rows = reading.load_rows(0, result.ntuples, tuple)
         elif not self.failed:
-            state = result.error_field(pq.DiagnosticField.SQLSTATE)
-            if state is None:
-                # libpq's own words: there is no connection any more.
-                raise psycopg.OperationalError("The connection was cut.")
-            self.failed = state.decode()
+            self.failed = state_of(result)
+
+
+def arrived(pg: Any) -> Iterator[Any]:
+    """What has come back by now of statements in pipeline mode, in their order; raises psycopg.OperationalError."""
+    pg.consume_input()
+    nothing = 0
+    while nothing < 2 and not pg.is_busy():
+        result = pg.get_result()
+        if result is None:
+            # The end of one statement's results; after a second one there is nothing more.
+            nothing += 1
+        else:
+            nothing = 0
+            yield result
+
+
+def state_of(result: Any) -> str:
+    """The SQLSTATE of a refusal; raises psycopg.OperationalError when there is no connection any more."""
+    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+    if state is None:
+        # libpq's own words.
+        raise psycopg.OperationalError("The connection was cut.")
+    said: str = state.decode()
+    return said
 
 
 async def opened(dsn: str, settings: Mapping[str, str]) -> Any:

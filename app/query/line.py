@@ -16,13 +16,13 @@ import psycopg
 from psycopg import pq
 
 from app.platform.database import QUESTION_SECONDS
+from app.platform.piped import arrived, state_of
 from app.platform.walls import entering
 from app.query.statement import Prepared
 
 # A large plan takes some 2 MiB of the server's memory, on each connection.
 STATEMENTS_KEPT = 64
 _ROWS, _DONE, _SYNC = pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.PIPELINE_SYNC
-_STATE = pq.DiagnosticField.SQLSTATE
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 # What was prepared is gone, or was made for tables that have changed since: it is prepared anew.
 _STALE = frozenset({"26000", "0A000"})
@@ -49,7 +49,7 @@ class _Unit:
         self.prepared, self.future, self.must = prepared, future, must
         self.there = False
         self.answer: bytes | None = None
-        self.failure: Any = None
+        self.failure = ""
         self.sent = time.perf_counter()
 
 
@@ -125,29 +125,21 @@ class Line:
             self.drop(failure)
 
     def _readable(self) -> None:
-        pg, units, nothing = self._pg, self.units, 0
+        units = self.units
         try:
-            pg.consume_input()
-            while units and nothing < 2 and not pg.is_busy():
-                result = pg.get_result()
-                if result is None:
-                    # The end of one command's results; after a second one there is nothing more.
-                    nothing += 1
-                    continue
-                nothing = 0
+            for result in arrived(self._pg):
                 status = result.status
                 if status == _ROWS:
                     if result.ntuples:
                         units[0].answer = result.get_value(0, 0)
                 elif status == _SYNC:
                     self._over(units.popleft())
+                    if not units:
+                        break
                 elif status == _DONE:
                     units[0].there = True
                 elif status != _ABORTED:
-                    if result.error_field(_STATE) is None:
-                        # libpq's own words: there is no connection any more.
-                        raise psycopg.OperationalError("The connection was cut.")
-                    units[0].failure = result
+                    units[0].failure = state_of(result)
         except psycopg.OperationalError as failure:
             self.drop(failure)
 
@@ -156,14 +148,14 @@ class Line:
         # It began when those before it were done.
         took, self._done_at = now - max(unit.sent, self._done_at), now
         if future is None:
-            if unit.failure is not None and unit.must:
+            if unit.failure and unit.must:
                 raise psycopg.OperationalError("The connection cannot show an organisation's rows.")
             return
         self.used = True
         if not self.units:
             self.alone = False
         prepared: Any = unit.prepared
-        if unit.failure is None:
+        if not unit.failure:
             prepared.ran(1000 * took)
             if not future.done():
                 future.set_result(unit.answer)
@@ -174,8 +166,8 @@ class Line:
         self._freed()
 
     def _refused(self, unit: _Unit) -> Exception:
-        state = unit.failure.error_field(_STATE).decode()
         prepared: Any = unit.prepared
+        state = unit.failure
         if state == _CANCELLED:
             prepared.ran(1000 * QUESTION_SECONDS)
         if not unit.there or state in _STALE:
