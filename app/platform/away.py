@@ -7,7 +7,6 @@ idempotency key with it can safely send it again.
 
 import sqlite3
 
-import asyncpg
 import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneToSpare
@@ -48,10 +47,6 @@ def _is_away(failure: BaseException | None) -> bool:
             return lost or _says_so(failure.sqlstate)
         case Failed():
             return _says_so(failure.state)
-        case asyncpg.PostgresError():
-            return _says_so(failure.sqlstate)
-        case asyncpg.InterfaceError():
-            return "closed" in str(failure)
     return False
 
 

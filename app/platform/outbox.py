@@ -16,19 +16,20 @@ misses it finds it when he looks again: the rows are the truth.
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-import asyncpg
+import psycopg
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine, make_url
 
-from app.platform.database import INSTANT_FORMAT, LOCK_SECONDS
-from app.platform.walls import TAKE_ROLE, entering
+from app.platform.database import INSTANT_FORMAT, LOCK_SECONDS, as_it_is
+from app.platform.piped import Piped, opened
+from app.platform.sending import Prepared
+from app.platform.walls import entering
 
 AT_ONCE = 500
 CHANNEL = "guanxi_outbox"
@@ -108,9 +109,10 @@ _SETTINGS = {
     "enable_seqscan": "off",
     # A message needs no disk: it is lost with the server, as its listeners are.
     "synchronous_commit": "off",
-    "application_name": "guanxi outbox",
+    "application_name": "guanxi-outbox",
 }
-_NEW = f"""
+_NEW = Prepared(
+    f"""
 SELECT s.upto, e.place, e.customer_id, e.event, e.at, e.xact
 FROM (SELECT coalesce($4::text, pg_current_snapshot()::text) AS upto) s
 LEFT JOIN LATERAL (
@@ -122,13 +124,17 @@ LEFT JOIN LATERAL (
   ORDER BY place LIMIT {AT_ONCE}
 ) e ON true
 ORDER BY e.place
-"""
-
-
-_NOW = """
-SELECT pg_current_snapshot()::text AS seen, coalesce(max(xact), 0) AS last
+""",
+    dict.fromkeys(("org", "seen", "place", "upto"), as_it_is),
+)
+_NOW = Prepared(
+    """
+SELECT pg_current_snapshot()::text, coalesce(max(xact), 0)
 FROM audit_entries WHERE org_id = $1 AND customer_id IS NOT NULL
-"""
+""",
+    {"org": as_it_is},
+)
+_TELL = Prepared(f"SELECT pg_notify('{CHANNEL}', $1)", {"message": as_it_is})
 
 
 def _kept(snapshot: str, last: int) -> str:
@@ -141,65 +147,70 @@ def _kept(snapshot: str, last: int) -> str:
 
 
 class OnPostgreSQL:
-    """One connection, for one question at a time. It is never in a transaction between two of them."""
+    """A connection for one question at a time, never in a transaction between two of them, and one that listens."""
 
     def __init__(self, url: str, heard: Callable[[UUID | None], None]) -> None:
         self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._heard = heard
-        self._driver: Any = None
+        self._piped: Piped | None = None
+        self._listening: _Listening | None = None
         self._org: UUID | None = None
         self._turn = asyncio.Lock()
 
     async def now(self, org_id: UUID) -> Place:
         async with self._turn:
-            driver = await self._entered(org_id)
-            row = await driver.fetchrow(_NOW, org_id)
-        return Place(_kept(row["seen"], row["last"]), last=row["last"])
+            [(seen, last)] = await self._asked(_NOW, org_id)
+        return Place(_kept(seen, last), last=last)
 
     async def after(self, org_id: UUID, place: Place) -> tuple[list[Change], Place]:
         async with self._turn:
-            driver = await self._entered(org_id)
-            rows = await driver.fetch(_NEW, org_id, place.seen, place.place, place.upto)
-        upto = rows[0]["upto"]
-        told = [row for row in rows if row["place"] is not None]
-        changes = [Change(row["customer_id"], row["event"], row["at"]) for row in told]
-        last = max([place.last, *(row["xact"] for row in told)])
+            rows = await self._asked(_NEW, org_id, seen=place.seen, place=place.place, upto=place.upto)
+        upto = rows[0][0]
+        told = [row for row in rows if row[1] is not None]
+        changes = [Change(customer_id, event, at) for _, _, customer_id, event, at, _ in told]
+        last = max([place.last, *(row[-1] for row in told)])
         if len(changes) == AT_ONCE:
-            return changes, replace(place, place=rows[-1]["place"], upto=upto, last=last)
+            return changes, replace(place, place=told[-1][1], upto=upto, last=last)
         return changes, Place(_kept(upto, last), last=last)
 
     async def tell(self, orgs: Iterable[UUID]) -> None:
         named = [str(org) for org in orgs]
         message = " ".join(named) if len(named) <= _MOST_NAMED else ""
         async with self._turn:
-            driver = await self._open()
-            await driver.execute("SELECT pg_notify($1, $2)", CHANNEL, message)
+            piped = await self._open()
+            piped.send(_TELL, {"message": message})
+            await piped.wait()
 
     async def close(self) -> None:
         async with self._turn:
-            driver, self._driver, self._org = self._driver, None, None
-            if driver is not None:
-                with suppress(Exception):
-                    await driver.close(timeout=1)
+            for each in (self._piped, self._listening):
+                if each is not None:
+                    each.close()
+            self._piped, self._listening, self._org = None, None, None
 
-    async def _entered(self, org_id: UUID) -> Any:
-        driver = await self._open()
+    async def _asked(self, prepared: Prepared, org_id: UUID, **values: Any) -> list[tuple[Any, ...]]:
+        piped = await self._open()
         if org_id != self._org:
             self._org = None
-            await driver.execute(entering(org_id))
+            piped.say(entering(org_id))
+            await piped.wait()
             self._org = org_id
-        return driver
+        sent = piped.send(prepared, {"org": org_id, **values})
+        await piped.wait()
+        return sent.rows or []
 
-    async def _open(self) -> Any:
-        if self._driver is None or self._driver.is_closed():
+    async def _open(self) -> Piped:
+        if self._listening is None or self._listening.closed:
+            driver = await opened(self._dsn, _SETTINGS)
+            await driver.execute(f"LISTEN {CHANNEL}")
+            self._listening = _Listening(driver, self._told)
+        if self._piped is None:
             self._org = None
-            self._driver = await asyncpg.connect(self._dsn, server_settings=_SETTINGS, timeout=5, command_timeout=15)
-            await self._driver.execute(TAKE_ROLE)
-            await self._driver.add_listener(CHANNEL, self._told)
-        return self._driver
+            self._piped = Piped(await opened(self._dsn, _SETTINGS))
+        return self._piped
 
-    def _told(self, driver: Any, pid: int, _: str, message: str) -> None:
-        if pid == driver.get_server_pid():
+    def _told(self, process: int, message: str) -> None:
+        if self._piped is not None and process == self._piped.process:
             return  # of what was committed here it is known already
         orgs: list[UUID | None]
         try:
@@ -208,6 +219,33 @@ class OnPostgreSQL:
             orgs = [None]
         for org in orgs:
             self._heard(org)
+
+
+class _Listening:
+    """A connection that hears what is told, and by which process of the server."""
+
+    def __init__(self, driver: Any, told: Callable[[int, str], None]) -> None:
+        self._driver, self._pg, self._told = driver, driver.pgconn, told
+        self._loop = asyncio.get_running_loop()
+        self._socket: int = self._pg.socket
+        self.closed = False
+        self._loop.add_reader(self._socket, self._readable)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._socket)
+            self._pg.finish()
+
+    def _readable(self) -> None:
+        try:
+            self._pg.consume_input()
+            while (note := self._pg.notifies()) is not None:
+                self._told(note.be_pid, note.extra.decode())
+        except psycopg.OperationalError:
+            # Whoever asks next opens another; until then all look by themselves.
+            self.close()
 
 
 # ------------------------------------------------------------------ SQLite

@@ -61,6 +61,11 @@ class Piped:
         self._answers = _Answers([])
 
     @property
+    def process(self) -> int:
+        """The server's, at its other end."""
+        return int(self._pg.backend_pid)
+
+    @property
     def has_sent(self) -> bool:
         """Whether there is something to wait for."""
         return bool(self._waiting)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -157,7 +158,7 @@ async def test_the_database_alone_keeps_organisations_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With the reader's own test taken away."""
-    open_to_all = outbox._NEW.replace("org_id = $1", "$1::uuid IS NOT NULL")
+    open_to_all = replace(outbox._NEW, text=outbox._NEW.text.replace("org_id = $1", "$1::uuid IS NOT NULL"))
     assert open_to_all != outbox._NEW
     monkeypatch.setattr(outbox, "_NEW", open_to_all)
     other = new_org()
@@ -200,7 +201,7 @@ async def test_servers_tell_each_other(
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 async def test_a_lost_connection_loses_nothing(live: Live, engine: Engine, org: Org, people: list[UUID]) -> None:
-    cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'guanxi outbox'")
+    cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'guanxi-outbox'")
     async with listening(live, org) as subscriber:
         say(engine, org, (people[0], "tested.before"))
         assert await heard(subscriber, 1) == [(people[0], "tested.before")]
