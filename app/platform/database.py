@@ -34,6 +34,8 @@ from app.platform.walls import CANNOT_SERVE, TAKE_ROLE
 LOCK_SECONDS = 5
 QUESTION_SECONDS = 10
 CONNECT_SECONDS = 5
+# A host that went without a word is noticed by the kernel: what it did not take after 15 seconds, or 25 of silence.
+STILL_THERE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -159,7 +161,11 @@ def connect(url: str, *, serving: bool = False) -> Engine:
             pool_size=10,
             max_overflow=10,
             hide_parameters=True,
-            connect_args={"options": options, "connect_timeout": CONNECT_SECONDS},
+            connect_args={
+                "options": options,
+                "connect_timeout": CONNECT_SECONDS,
+                **{name: value for name, value in STILL_THERE.items() if name not in parsed.query},
+            },
         )
         if serving:
             event.listen(engine, "connect", _take_role)

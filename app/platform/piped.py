@@ -19,7 +19,7 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app.platform.database import CONNECT_SECONDS
+from app.platform.database import CONNECT_SECONDS, STILL_THERE
 from app.platform.sending import Prepared
 from app.platform.walls import TAKE_ROLE
 
@@ -203,9 +203,10 @@ def state_of(result: Any) -> str:
 
 async def opened(dsn: str, settings: Mapping[str, str]) -> Any:
     """A connection in the role that serves; raises psycopg.Error. What the address says of settings stands."""
-    said = conninfo_to_dict(dsn).get("options") or ""
-    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), str(said)]).strip()
-    address = make_conninfo(dsn, options=options, connect_timeout=CONNECT_SECONDS)
+    said: dict[str, Any] = conninfo_to_dict(dsn)
+    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), str(said.pop("options", ""))])
+    ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, **STILL_THERE}
+    address = make_conninfo(**ours | said | {"options": options.strip()})
     driver = await psycopg.AsyncConnection.connect(address, autocommit=True)
     try:
         await driver.execute(TAKE_ROLE)

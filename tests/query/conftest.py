@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event, make_url
 from starlette.applications import Starlette
 
 from app.platform.database import connect
+from app.platform.records import current
 from app.query import fetch
 from app.query.fetch import Reader
 from app.query.question import Question
@@ -109,7 +110,8 @@ def statements() -> Iterator[list[str]]:
 
     def note(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         beside = statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")) or "FROM api_keys" in statement
-        if not beside and "FROM organizations" not in statement:
+        # What goes on behind everybody's back, perhaps of a test before this one, is asked in nobody's name.
+        if current.get() is not None and not beside and "FROM organizations" not in statement:
             sent.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)

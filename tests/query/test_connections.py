@@ -9,9 +9,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app.platform.database import connect
+from app.platform.piped import opened
 from app.query.line import STATEMENTS_KEPT
 from app.query.on_postgresql import SETTINGS, PostgreSQL
 from app.query.statement import Prepared
@@ -48,6 +49,25 @@ def driven(url: str, work: Any, most: int = 3) -> Any:
             await driver.close()
 
     return asyncio.run(go())
+
+
+@pytest.mark.parametrize(("more", "most"), [("", "15000"), ("&tcp_user_timeout=60000", "60000")])
+def test_a_host_that_goes_without_a_word_is_noticed(url: str, more: str, most: str) -> None:
+    """By the kernel, which is told how long to wait; what the address says of it stands."""
+    address = url + ("&" if "?" in url else "?") + more.removeprefix("&")
+
+    async def ours() -> dict[str, str]:
+        dsn = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+        driver = await opened(dsn, SETTINGS)
+        async with driver:
+            return dict(driver.info.get_parameters())
+
+    engine = connect(address)
+    with engine.connect() as connection:
+        theirs = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr] # it is there
+    engine.dispose()
+    for said in (asyncio.run(ours()), theirs):
+        assert (said["tcp_user_timeout"], said["keepalives_idle"], said["connect_timeout"]) == (most, "10", "5")
 
 
 def test_each_of_many_at_once_gets_its_own_answer_as_its_own_organisation(url: str) -> None:
