@@ -92,7 +92,8 @@ class Piped:
         self._pg.pipeline_sync()
         loop, socket = asyncio.get_running_loop(), self._pg.socket
         self._done = loop.create_future()
-        silent = loop.call_later(_SILENT_SECONDS, self._end, Failed("08006"))
+        # Not a refusal: what it answers later would be taken for the answers to what is sent next.
+        silent = loop.call_later(_SILENT_SECONDS, self._end, psycopg.OperationalError("Nothing is heard of it."))
         loop.add_reader(socket, self._readable)
         if self._pg.flush():
             loop.add_writer(socket, self._writable)

@@ -100,14 +100,14 @@ class Writer(ABC):
 
 
 class _Here:
-    """What one event loop has to write. `busy`: the organisations whose changes are being written; `starting`: a writer
-    is yet to take what waits."""
+    """What one event loop has to write. `busy`: the organisations whose changes are being written; `starting`: those
+    for which a writer is yet to begin."""
 
     def __init__(self) -> None:
         self.gathered = Gathered()
         self.writers: set[asyncio.Task[None]] = set()
         self.busy: set[UUID] = set()
-        self.starting = False
+        self.starting: set[UUID] = set()
 
     def take(self) -> list[Change]:
         """Of one organisation, and of none of which a group is under way: it gathers meanwhile."""
@@ -135,20 +135,25 @@ class _ToPostgreSQL(Writer):
             self._idle.pop().close()
 
     def _add(self, change: Change) -> None:
-        loop = change.answer.get_loop()
+        loop, org_id = change.answer.get_loop(), change.caller.org.id
         here = self._loops.get(loop)
         if here is None:
             here = self._loops[loop] = _Here()
         here.gathered.add(change)
-        if not here.starting and len(here.writers) < WRITERS and change.caller.org.id not in here.busy:
-            here.starting = True
-            writer = loop.create_task(self._go(here))
-            here.writers.add(writer)
-            writer.add_done_callback(here.writers.discard)
+        if len(here.writers) < WRITERS and org_id not in here.busy and org_id not in here.starting:
+            here.starting.add(org_id)
+            here.writers.add(loop.create_task(self._go(here, org_id)))
 
-    async def _go(self, here: _Here) -> None:
+    async def _go(self, here: _Here, org_id: UUID) -> None:
+        here.starting.discard(org_id)
+        try:
+            await self._write_on(here)
+        finally:
+            # At once, and not when the loop tells of it: what is added until then would be left to nobody.
+            here.writers.discard(asyncio.current_task())  # type: ignore[arg-type]
+
+    async def _write_on(self, here: _Here) -> None:
         """Write until nothing waits but what another one goes on with."""
-        here.starting = False
         writing: OnPostgreSQL | None = None
         while group := here.take():
             org_id = group[0].caller.org.id

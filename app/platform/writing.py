@@ -112,9 +112,10 @@ class OnPostgreSQL:
         except Failed as failed:
             if failed.state == _LOCKED:
                 raise
-        # Undone, and tried with a look at each answer; but for what was read, which is locked no more.
-        self._piped.say("ROLLBACK")
-        self._piped.say("BEGIN")
+        # Undone, and tried with a look at each answer; but for what was read, which is locked no more. Whoever had
+        # entered in the same trip is out again: what is sent together is one transaction, even before its BEGIN.
+        for text in ("ROLLBACK", entering(org_id), "BEGIN"):
+            self._piped.say(text)
         refuted = await self._in_turns(put(self, works))
         await self._piped.wait()
         return [each for each in works if each not in refuted]

@@ -18,10 +18,12 @@ from app.customers.tables import customer_facts
 from app.platform.access import Org
 from app.platform.audit import AuditEntry
 from app.platform.foreseen import Foreseen
+from app.platform.ids import key_of
+from app.platform.piped import Piped
 from app.platform.refusals import Refused
 from app.platform.work import Work, operator, work
-from app.platform.writer import Writer, writer_of
-from app.platform.writing import OnPostgreSQL, OnSQLite
+from app.platform.writer import WRITERS, Writer, writer_of
+from app.platform.writing import _SETTINGS, OnPostgreSQL, OnSQLite
 from app.purchases import actions as purchases
 from app.purchases.tables import Purchase, PurchaseLine
 from app.segments.shipped import SHIPPED
@@ -274,6 +276,94 @@ def test_organisations_do_not_wait_for_each_other(
 
     asyncio.run(ask())
     assert commits.count == 3 + 2
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_undone_leaves_the_connection_in_its_organisation(
+    engine: Engine, org: Org, new_org: Callable[..., Org], customers: list[str], first: bool
+) -> None:
+    """The first group of an organisation on a connection, with one in it that does not hold."""
+    if not first:
+        assert at_once(engine, org, [contact(customers[0])])[0]["outcome"] == "RECORDED"
+    other = new_org()
+    with work(engine, operator(other), NOW) as at_work:
+        theirs = [create(at_work, f"E{n}") for n in range(MANY)]
+    writer = writer_of(engine)
+    before = Counter(writer.groups)
+    answers = at_once(engine, other, [contact(theirs[0]), contact("cus_" + "0" * 32), contact(theirs[1])])
+    assert [type(each) for each in answers] == [dict, Refused, dict]
+    at_once(engine, other, [contact(each) for each in theirs])
+    # None of those that hold was done by itself.
+    assert writer.groups - before == {3: 1, MANY: 1}
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_organisations_that_ask_at_once_do_not_wait_for_each_other(
+    engine: Engine, new_org: Callable[..., Org], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And when all writers end at once, what is asked for next is written too."""
+    orgs = [new_org(f"Shop {n}") for n in range(WRITERS)]
+    theirs = []
+    for each in orgs:
+        with work(engine, operator(each), NOW) as at_work:
+            theirs.append(create(at_work, "Eve"))
+    writer, on_loop = writer_of(engine), OnPostgreSQL.commit
+
+    async def ask() -> None:
+        together, waiting = asyncio.Event(), 0
+
+        async def commit(writing: OnPostgreSQL) -> None:
+            nonlocal waiting
+            await on_loop(writing)
+            waiting += 1
+            if waiting == WRITERS:
+                together.set()
+            await together.wait()
+
+        monkeypatch.setattr(OnPostgreSQL, "commit", commit)
+
+        async def twice(org: Org, customer: str) -> None:
+            for _ in range(2):
+                await writer.write(operator(org), NOW, contact(customer), in_memory=True)
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*map(twice, orgs, theirs))
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_connection_that_is_silent_is_asked_nothing_more(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it answers late is not taken for the answers to something else."""
+    monkeypatch.setattr("app.platform.piped._SILENT_SECONDS", 0.5)
+    monkeypatch.setitem(_SETTINGS, "lock_timeout", "0")
+    said: list[str] = []
+    say = Piped.say
+
+    def note(piped: Piped, text: str) -> Any:
+        said.append(text)
+        return say(piped, text)
+
+    monkeypatch.setattr(Piped, "say", note)
+    held = customer_facts.c.org_id == org.id, customer_facts.c.customer_id == key_of(customers[0], "cus")
+
+    async def ask() -> None:
+        with begin() as at_work:
+            at_work.session.execute(select(customer_facts.c.customer_id).where(*held).with_for_update())
+            asked = [
+                asyncio.ensure_future(writer_of(engine).write(operator(org), NOW, contact(each), in_memory=True))
+                for each in customers
+            ]
+            await asyncio.sleep(1.5)
+        await asyncio.gather(*asked)
+
+    asyncio.run(ask())
+    assert "ROLLBACK" not in said
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == MANY
 
 
 def test_what_is_foreseen_looks_at_nothing(engine: Engine, org: Org, customers: list[str]) -> None:
