@@ -150,7 +150,7 @@ class _ToPostgreSQL(Writer):
             await self._write_on(here)
         finally:
             # At once, and not when the loop tells of it: what is added until then would be left to nobody.
-            here.writers.discard(asyncio.current_task())  # type: ignore[arg-type]
+            here.writers.discard(asyncio.current_task())
 
     async def _write_on(self, here: _Here) -> None:
         """Write until nothing waits but what another one goes on with."""
