@@ -27,7 +27,9 @@ from app.platform.walls import TAKE_ROLE
 _SILENT_SECONDS = 60
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _GOOD = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
-_SYNC = pq.ExecStatus.PIPELINE_SYNC
+_SYNC, _ABORTED = pq.ExecStatus.PIPELINE_SYNC, pq.ExecStatus.PIPELINE_ABORTED
+# Of an error with which the server ends the connection.
+_LAST = frozenset({b"FATAL", b"PANIC"})
 
 
 class Failed(Exception):
@@ -94,10 +96,11 @@ class Piped:
         self._done = loop.create_future()
         # Not a refusal: what it answers later would be taken for the answers to what is sent next.
         silent = loop.call_later(_SILENT_SECONDS, self._end, psycopg.OperationalError("Nothing is heard of it."))
-        loop.add_reader(socket, self._readable)
-        if self._pg.flush():
-            loop.add_writer(socket, self._writable)
         try:
+            loop.add_reader(socket, self._readable)
+            # This may find that the connection was cut, and closes it: the next one has the same number.
+            if self._pg.flush():
+                loop.add_writer(socket, self._writable)
             await self._done
         finally:
             silent.cancel()
@@ -174,8 +177,9 @@ class _Answers:
             if result.ntuples:
                 reading.set_pgresult(result)
                 sent.rows = reading.load_rows(0, result.ntuples, tuple)
-        elif not self.failed:
-            self.failed = state_of(result)
+        elif result.status != _ABORTED:
+            state = state_of(result)
+            self.failed = self.failed or state
 
 
 def arrived(pg: Any) -> Iterator[Any]:
@@ -195,8 +199,9 @@ def arrived(pg: Any) -> Iterator[Any]:
 def state_of(result: Any) -> str:
     """The SQLSTATE of a refusal; raises psycopg.OperationalError when there is no connection any more."""
     state = result.error_field(pq.DiagnosticField.SQLSTATE)
-    if state is None:
-        # libpq's own words.
+    # libpq's own words have none. And of the last words nobody waits for the end of the connection: an event loop may
+    # not tell of it (libuv looks no more at a socket that has an error).
+    if state is None or result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST:
         raise psycopg.OperationalError("The connection was cut.")
     said: str = state.decode()
     return said

@@ -10,7 +10,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+import uvloop
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from app.customers import facts
@@ -33,7 +34,7 @@ from tests.conftest import NOW, Begin
 from tests.customers.acting import create, ref, rows_in
 
 Do = Callable[[Work], Any]
-MANY = 12
+MANY, TIMES = 12, 40
 
 
 def contact(customer: str, **given: Any) -> Do:
@@ -331,6 +332,33 @@ def test_organisations_that_ask_at_once_do_not_wait_for_each_other(
             await asyncio.gather(*map(twice, orgs, theirs))
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_nobody_waits_for_a_connection_that_is_ended(
+    engine: Engine, org: Org, begin: Begin, customers: list[str], new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """While what was sent to it is not read: the socket has an error then, and the last words are read before it."""
+    writer = writer_of(engine)
+    ended = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'guanxi-writer' AND datname = current_database()"
+    )
+
+    async def ask() -> None:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as administrator:
+            for _ in range(TIMES):
+                administrator.execute(ended)
+                async with asyncio.timeout(20):
+                    await asyncio.gather(
+                        *(writer.write(operator(org), NOW, contact(each), in_memory=True) for each in customers)
+                    )
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(ask())
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == TIMES * MANY
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
