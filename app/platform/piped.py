@@ -7,6 +7,7 @@ than the database does.
 
 import asyncio
 import re
+import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -27,9 +28,7 @@ from app.platform.walls import TAKE_ROLE
 _SILENT_SECONDS = 60
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _GOOD = frozenset({pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK})
-_SYNC, _ABORTED = pq.ExecStatus.PIPELINE_SYNC, pq.ExecStatus.PIPELINE_ABORTED
-# Of an error with which the server ends the connection.
-_LAST = frozenset({b"FATAL", b"PANIC"})
+_SYNC = pq.ExecStatus.PIPELINE_SYNC
 
 
 class Failed(Exception):
@@ -177,31 +176,39 @@ class _Answers:
             if result.ntuples:
                 reading.set_pgresult(result)
                 sent.rows = reading.load_rows(0, result.ntuples, tuple)
-        elif result.status != _ABORTED:
-            state = state_of(result)
-            self.failed = self.failed or state
+        elif not self.failed:
+            self.failed = state_of(result)
 
 
 def arrived(pg: Any) -> Iterator[Any]:
-    """What has come back by now of statements in pipeline mode, in their order; raises psycopg.OperationalError."""
-    pg.consume_input()
-    nothing = 0
-    while nothing < 2 and not pg.is_busy():
-        result = pg.get_result()
-        if result is None:
-            # The end of one statement's results; after a second one there is nothing more.
-            nothing += 1
-        else:
-            nothing = 0
-            yield result
+    """What has come back by now of statements in pipeline mode, in their order, to the last byte: of a connection that
+    was ended libuv tells once, and then looks at it no more. Raises psycopg.OperationalError."""
+    while True:
+        pg.consume_input()
+        nothing = 0
+        while nothing < 2 and not pg.is_busy():
+            result = pg.get_result()
+            if result is None:
+                # The end of one statement's results; after a second one there is nothing more.
+                nothing += 1
+            else:
+                nothing = 0
+                yield result
+        if not _has_more(pg.socket):
+            return
+
+
+def _has_more(socket: int) -> bool:
+    now = select.poll()
+    now.register(socket, select.POLLIN)
+    return any(told & select.POLLIN for _, told in now.poll(0))
 
 
 def state_of(result: Any) -> str:
     """The SQLSTATE of a refusal; raises psycopg.OperationalError when there is no connection any more."""
     state = result.error_field(pq.DiagnosticField.SQLSTATE)
-    # libpq's own words have none. And of the last words nobody waits for the end of the connection: an event loop may
-    # not tell of it (libuv looks no more at a socket that has an error).
-    if state is None or result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST:
+    if state is None:
+        # libpq's own words.
         raise psycopg.OperationalError("The connection was cut.")
     said: str = state.decode()
     return said

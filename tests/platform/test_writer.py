@@ -339,7 +339,7 @@ def test_organisations_that_ask_at_once_do_not_wait_for_each_other(
 def test_nobody_waits_for_a_connection_that_is_ended(
     engine: Engine, org: Org, begin: Begin, customers: list[str], new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """While what was sent to it is not read: the socket has an error then, and the last words are read before it."""
+    """While what was sent to it is not read: the socket has an error then, and last words that are read first."""
     writer = writer_of(engine)
     ended = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
