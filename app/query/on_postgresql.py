@@ -1,8 +1,8 @@
 """How PostgreSQL is read: over a few connections of our own, each statement prepared once on each of them.
 
-What takes but a moment travels together, several to a connection: the kernel and the database are woken once for all of
-them. Whatever may take longer has a connection for itself, so that nobody waits behind it. Nothing is sent to a
-connection between two statements: what one of them leaves behind is known here.
+What takes but a moment travels together, several to a connection (line.py). Whatever may take longer has a connection
+for itself, so that nobody waits behind it. Nothing is sent to a connection between two statements: what one of them
+leaves behind is known here.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from sqlalchemy import make_url
 
 from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
 from app.platform.piped import opened, parameter
-from app.query.line import Line, Lost, Stale
+from app.query.line import Aborted, Line, Lost, Stale
 from app.query.statement import Prepared
 
 # How many connections statements may have that are long, or of which nothing is known yet: the rest stay free.
 FOR_LONG_ONES = 3
 LONG_MILLISECONDS = 50.0
-# What takes less goes together: as many to a connection as one turn of the event loop brings, once an organisation has
-# as many connections as a database has processors to spare for one process.
+# What takes less goes together: so many of one turn of the event loop on one connection, the next on another; and any
+# number, once an organisation has as many connections as a database has processors to spare for one process.
 MOMENT_MILLISECONDS = 1.0
-TOGETHER, DEEPEST = 4, 32
+ONE_TRIP, TOGETHER, DEEPEST = 8, 4, 32
 SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
@@ -83,6 +83,9 @@ class _Pool:
                 # It was cut while it lay idle: a reading may be asked again, on a new one.
                 if not lost.used or self._closed:
                     raise
+            except Aborted:
+                # Whoever made it fail does so alone.
+                alone = True
             except Stale:
                 again += 1
                 if again > self._most:
@@ -107,7 +110,7 @@ class _Pool:
                 continue
             under_way = len(line.units)
             if line.org is org or line.org == org:
-                if not under_way:
+                if not under_way or (line.open and under_way < ONE_TRIP):
                     return line
                 its += 1
                 if under_way < depth:

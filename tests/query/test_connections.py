@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from app.platform.database import connect
 from app.platform.piped import opened
 from app.query.line import STATEMENTS_KEPT
-from app.query.on_postgresql import SETTINGS, PostgreSQL
+from app.query.on_postgresql import ONE_TRIP, SETTINGS, PostgreSQL
 from app.query.statement import Prepared
 from tests.conftest import _drop, _migrated
 from tests.databases import new_postgres_database
@@ -77,6 +77,40 @@ def test_each_of_many_at_once_gets_its_own_answer_as_its_own_organisation(url: s
         return await asyncio.gather(*(driver.run(ECHO, {"said": said, "org": org}) for said, org in given))
 
     assert driven(url, work) == [f"{said} {org}".encode() for said, org in given]
+
+
+def test_what_is_asked_in_one_turn_travels_together(url: str) -> None:
+    async def work(driver: PostgreSQL) -> Any:
+        await driver.run(ECHO, {"said": "first", "org": MINE})
+        for n in range(5):
+            await asyncio.gather(*(driver.run(ECHO, {"said": f"{n}", "org": MINE}) for _ in range(ONE_TRIP)))
+        few = sum(driver.in_use().values())
+        await asyncio.gather(*(driver.run(ECHO, {"said": "more", "org": MINE}) for _ in range(ONE_TRIP + 1)))
+        return few, sum(driver.in_use().values())
+
+    assert driven(url, work) == (1, 2)
+
+
+def test_who_travels_with_one_that_fails_is_answered(url: str) -> None:
+    """They are asked again, and each that fails does so alone."""
+
+    async def work(driver: PostgreSQL) -> Any:
+        await driver.run(ECHO, {"said": "first", "org": MINE})
+        asked = [
+            driver.run(FAILS, {"number": 0, "org": MINE})
+            if n in (1, 4)
+            else driver.run(ECHO, {"said": f"{n}", "org": MINE})
+            for n in range(ONE_TRIP)
+        ]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = driven(url, work)
+    assert [type(each).__name__ for each in found] == [
+        "DivisionByZero" if n in (1, 4) else "bytes" for n in range(ONE_TRIP)
+    ]
+    assert [each for each in found if isinstance(each, bytes)] == [
+        f"{n} {MINE}".encode() for n in range(ONE_TRIP) if n not in (1, 4)
+    ]
 
 
 def test_what_fails_fails_alone(url: str) -> None:
