@@ -84,7 +84,8 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
         names = [name for name in ("guanxi", "floor") if name in options.servers]
         spent.add(costs(base, names, options.questions, on, say))
         long += history(base)
-        large += moments(base, on)
+        # Of a larger shop an attribution over three years takes longer than a question may.
+        large += moments(base, on) if base.size <= SIZES["100k"] else []
     table = report.cost_table(spent.costs)
     say("\n" + report.plain(table))
     sections.insert(0, (report.GROWTH_TITLE, f"![Growth](growth.svg)\n\n{report.markdown(table)}"))
