@@ -27,7 +27,7 @@ from anyio.to_thread import run_sync
 from sqlalchemy import Engine, make_url
 
 from app.platform.database import INSTANT_FORMAT, LOCK_SECONDS, as_it_is
-from app.platform.piped import Piped, opened
+from app.platform.piped import Piped, has_more, opened
 from app.platform.sending import Prepared
 from app.platform.walls import entering
 
@@ -240,9 +240,10 @@ class _Listening:
 
     def _readable(self) -> None:
         try:
-            self._pg.consume_input()
-            while (note := self._pg.notifies()) is not None:
-                self._told(note.be_pid, note.extra.decode())
+            while has_more(self._socket):  # to the end, if there is one: it is told once
+                self._pg.consume_input()
+                while (note := self._pg.notifies()) is not None:
+                    self._told(note.be_pid, note.extra.decode())
         except psycopg.OperationalError:
             # Whoever asks next opens another; until then all look by themselves.
             self.close()

@@ -194,11 +194,12 @@ def arrived(pg: Any) -> Iterator[Any]:
             else:
                 nothing = 0
                 yield result
-        if not _has_more(pg.socket):
+        if not has_more(pg.socket):
             return
 
 
-def _has_more(socket: int) -> bool:
+def has_more(socket: int) -> bool:
+    """Whether there is something to read by now, or an end."""
     now = select.poll()
     now.register(socket, select.POLLIN)
     return any(told & select.POLLIN for _, told in now.poll(0))

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import uvloop
 from sqlalchemy import Engine, select, text
 
 from app.customers.lookup import lock
@@ -20,7 +21,7 @@ from app.platform import outbox
 from app.platform.access import Org
 from app.platform.database import connect
 from app.platform.ids import key_of
-from app.platform.live import LONGEST_LINE, Live, Stopping, Subscriber, TooSlow
+from app.platform.live import LONGEST_LINE, POLL_SECONDS, Live, Stopping, Subscriber, TooSlow
 from app.platform.outbox import AT_ONCE
 from app.platform.work import operator, work
 from tests.conftest import NOW, Begin
@@ -210,6 +211,30 @@ async def test_a_lost_connection_loses_nothing(live: Live, engine: Engine, org: 
             say(engine, org, (people[0], "tested.meanwhile"))
         say(engine, org, (people[0], "tested.after"))
         assert [event for _, event in await heard(subscriber, 2)] == ["tested.meanwhile", "tested.after"]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("new_loop", [uvloop.new_event_loop, asyncio.new_event_loop])
+def test_who_was_cut_off_hears_of_others_again(
+    new_loop: Any, engine: Engine, database_url: str, org: Org, people: list[UUID]
+) -> None:
+    """Not only because it looks every now and then."""
+    mine = "FROM pg_stat_activity WHERE application_name = 'guanxi-outbox' AND datname = current_database()"
+
+    async def go() -> None:
+        live = Live(engine, database_url)
+        async with listening(live, org) as subscriber:
+            with engine.connect() as connection:
+                connection.execute(text(f"SELECT pg_terminate_backend(pid) {mine}"))
+            say(engine, org, (people[0], "tested.before"))
+            assert await heard(subscriber, 1) == [(people[0], "tested.before")]
+            await asyncio.sleep(2 * POLL_SECONDS)
+            with engine.connect() as connection:
+                assert connection.execute(text(f"SELECT count(*) {mine} AND query LIKE 'LISTEN%'")).scalar() == 1
+        await live.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(go())
 
 
 async def test_much_at_once_is_no_fault_of_who_reads(live: Live, engine: Engine, org: Org, people: list[UUID]) -> None:
