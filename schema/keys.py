@@ -16,7 +16,7 @@ from schema.mutation import mutation, payload
 from schema.node import Node
 from schema.scalars import DateTime
 
-api_keys = Shape("api_key", KeyTable.__table__, prefix=keys.PREFIX)  # type: ignore[arg-type]
+api_keys = Shape("api_key", KeyTable.__table__, prefix=keys.PREFIX)
 
 
 @measure(api_keys, Raw(), catalogued=False)

@@ -131,7 +131,7 @@ class CustomerValue:
 
 # ------------------------------------------------------------------ policy
 
-policies = Shape("policy", PolicyTable.__table__, prefix="pol")  # type: ignore[arg-type]
+policies = Shape("policy", PolicyTable.__table__, prefix="pol")
 
 
 @measure(policies, Whole(), catalogued=False)

@@ -47,7 +47,7 @@ def arm_of(organization: str, campaign: str, customer: str, holdout_e6: int) -> 
 def enrol(work: Work, campaign: Campaign, audience: Audience, day: int) -> Launched:
     """Everyone whom the audience finds now, as members of the campaign or left out of it for a reason."""
     statement = Statement(work.dialect, Clock(past=something_later(work.session, work.org.id, work.now)))
-    statement.policy = in_force(statement, Policy.__table__)  # type: ignore[arg-type] # a table, of its class
+    statement.policy = in_force(statement, Policy.__table__)
     own = {
         PURPOSE: campaign.purpose,
         CHANNEL: campaign.channel,

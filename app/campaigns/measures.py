@@ -55,7 +55,7 @@ def _since(key: str, instant: str) -> AsOf:
 
 campaigns = Shape(
     "campaign",
-    Campaign.__table__,  # type: ignore[arg-type]
+    Campaign.__table__,
     prefix="cam",
     at="created_at",
     past={
@@ -213,7 +213,7 @@ _HAPPENED: dict[str, Any] = {
 }
 members = Shape(
     "campaign_member",
-    CampaignMember.__table__,  # type: ignore[arg-type]
+    CampaignMember.__table__,
     prefix="mem",
     at="enrolled_at",
     # Whom the launch left out stands beside them, with the reason.

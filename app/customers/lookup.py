@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.customers.rules import Lookup, RefKey, email_of, phone_of
@@ -18,7 +18,7 @@ from app.platform.work import Work
 
 PREFIX = "cus"
 Thing = TypeVar("Thing")
-THERE = There(cast("Table", Customer.__table__))
+THERE = There(Customer.__table__)
 # Written as the partial index has it; SQLite would not know it in `live = 1`.
 LIVE_REF: ColumnElement[bool] = literal_column("customer_refs.live")
 

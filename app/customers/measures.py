@@ -38,14 +38,14 @@ def _found(statement: Statement, terms: int) -> Select[Any]:
 
 customers = Shape(
     "customer",
-    Customer.__table__,  # type: ignore[arg-type]
+    Customer.__table__,
     prefix="cus",
     facts=facts,
     typed=JUDGED_COLUMNS,
     search=_found,
 )
-references = Shape("reference", CustomerRef.__table__, key=("customer_id", "system"))  # type: ignore[arg-type]
-consents = Shape("consent", Consent.__table__, prefix="con", at="at")  # type: ignore[arg-type]
+references = Shape("reference", CustomerRef.__table__, key=("customer_id", "system"))
+consents = Shape("consent", Consent.__table__, prefix="con", at="at")
 
 
 def last_words(word: Any, statement: Statement) -> list[Any]:

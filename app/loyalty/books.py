@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, and_, or_, select, update
@@ -27,8 +27,8 @@ from app.platform.refusals import Code, refuse
 from app.platform.work import Work
 
 a, e, m, s = LoyaltyAccount, PointsEntry, PointsLotMove, PointsReservation
-_ACCOUNT: Table = cast("Table", a.__table__)
-_LOT: Table = cast("Table", PointsLot.__table__)
+_ACCOUNT: Table = a.__table__
+_LOT: Table = PointsLot.__table__
 _PARTS = ("pending", "remaining", "reserved")
 # Before any lot that was read.
 _FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)

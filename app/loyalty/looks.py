@@ -4,10 +4,10 @@ together (app/platform/steps.py)."""
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, Table, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import Select, and_, bindparam, func, or_, select, tuple_
 
 from app.customers.rules import Lookup as CustomerLookup
 from app.loyalty.rules import AccountLookup, Level
@@ -28,8 +28,8 @@ from app.platform.steps import UNKNOWN, Look, Writing
 from app.platform.work import Work
 
 a, e = LoyaltyAccount, PointsEntry
-_ACCOUNT, _LOT = cast("Table", a.__table__), cast("Table", PointsLot.__table__)
-_HELD = cast("Table", PointsReservation.__table__)
+_ACCOUNT, _LOT = a.__table__, PointsLot.__table__
+_HELD = PointsReservation.__table__
 # Few need more lots than these for what they spend.
 LOTS_AT_ONCE = 50
 Row = dict[str, Any]

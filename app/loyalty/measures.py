@@ -118,16 +118,16 @@ def levels_in_force(level: Any, statement: Any) -> list[Any]:
 
 programs = Shape(
     "program",
-    LoyaltyProgram.__table__,  # type: ignore[arg-type]
+    LoyaltyProgram.__table__,
     prefix="lpr",
     at="created_at",
     past={key: _term(key) for key in _TERMS},
 )
-levels = Shape("level", LoyaltyLevel.__table__, key=("program_id", "version", "rank"))  # type: ignore[arg-type]
-rewards = Shape("reward", Reward.__table__, prefix="rew", at="created_at")  # type: ignore[arg-type]
+levels = Shape("level", LoyaltyLevel.__table__, key=("program_id", "version", "rank"))
+rewards = Shape("reward", Reward.__table__, prefix="rew", at="created_at")
 accounts = Shape(
     "account",
-    LoyaltyAccount.__table__,  # type: ignore[arg-type]
+    LoyaltyAccount.__table__,
     prefix="acc",
     at="opened_at",
     past={key: _left(key) for key in BALANCES}
@@ -135,17 +135,17 @@ accounts = Shape(
     # What is kept says nothing of any other day.
     | {"kept_version": lambda _account, _now: constant(0)},
 )
-entries = Shape("entry", PointsEntry.__table__, prefix="ent", at="at")  # type: ignore[arg-type]
+entries = Shape("entry", PointsEntry.__table__, prefix="ent", at="at")
 redemptions = Shape(
     "redemption",
-    Redemption.__table__,  # type: ignore[arg-type]
+    Redemption.__table__,
     prefix="red",
     at="redeemed_at",
     past={"reversed": _given_back},
 )
 reservations = Shape(
     "reservation",
-    PointsReservation.__table__,  # type: ignore[arg-type]
+    PointsReservation.__table__,
     prefix="res",
     at="reserved_at",
     past={

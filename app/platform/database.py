@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    Table,
     Text,
     Uuid,
     create_engine,
@@ -116,6 +117,9 @@ CONSTRAINT_NAMES = {
 class Base(DeclarativeBase):
     """Every row. Its organisation leads every key."""
 
+    if TYPE_CHECKING:
+        # SQLAlchemy leaves room for classes of other things than a table.
+        __table__: ClassVar[Table]
     metadata = MetaData(naming_convention=CONSTRAINT_NAMES)
     type_annotation_map = {  # noqa: RUF012 - read once by SQLAlchemy
         UUID: Key,

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, Table, bindparam, select
@@ -49,11 +49,11 @@ class Foreseen(Work):
 
     def insert(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            self.foresees(rows_of(cast("Table", table.__table__), tuple(row)), row)
+            self.foresees(rows_of(table.__table__, tuple(row)), row)
 
     def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            self.foresees(changes_of(cast("Table", table.__table__), tuple(row)), row)
+            self.foresees(changes_of(table.__table__, tuple(row)), row)
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """What was read before; nothing else can be."""

@@ -5,11 +5,11 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Index, Table, bindparam, delete, select, update
+from sqlalchemy import Index, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -115,4 +115,4 @@ def _letting_go(dialect: str) -> Prepared:
 
 
 _LET_GO = _LetGo()
-_UNUSED = Unused(cast("Table", IdempotencyKey.__table__), ("field", "key"))
+_UNUSED = Unused(IdempotencyKey.__table__, ("field", "key"))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 from threading import RLock
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Engine, Table, insert
+from sqlalchemy import Engine, insert
 from sqlalchemy.orm import Session
 
 from app.platform.access import Caller, Org
@@ -76,15 +76,13 @@ class Work:
         """Many rows at once, each with its organisation."""
         if rows:
             # Of the table, not of the class: the mapper's bulk insert looks at every value of every row.
-            self.session.execute(
-                insert(cast("Table", table.__table__)), [{"org_id": self.org.id, **row} for row in rows]
-            )
+            self.session.execute(insert(table.__table__), [{"org_id": self.org.id, **row} for row in rows])
 
     def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         """Many rows at once, each by its id; all of them the same columns."""
         if rows:
             self.session.flush()
-            changes_of(cast("Table", table.__table__), tuple(rows[0])).send(self, rows)
+            changes_of(table.__table__, tuple(rows[0])).send(self, rows)
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """Read what these values name, locked where it changes; what is not there is left out."""

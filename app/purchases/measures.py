@@ -29,7 +29,7 @@ def _refunded_by(amount: str) -> AsOf:
 
 purchases = Shape(
     "purchase",
-    Purchase.__table__,  # type: ignore[arg-type]
+    Purchase.__table__,
     prefix="pur",
     at="purchased_at",
     past={
@@ -50,8 +50,8 @@ def _of_purchase(column: str) -> Callable[[Any], Any]:
 
 
 _MONEY = {"currency": _of_purchase("currency"), "exponent": _of_purchase("exponent")}
-lines = Shape("line", PurchaseLine.__table__, key=("purchase_id", "position"), borrowed=_MONEY)  # type: ignore[arg-type]
-refunds = Shape("refund", Refund.__table__, prefix="ref", at="refunded_at", borrowed=_MONEY)  # type: ignore[arg-type]
+lines = Shape("line", PurchaseLine.__table__, key=("purchase_id", "position"), borrowed=_MONEY)
+refunds = Shape("refund", Refund.__table__, prefix="ref", at="refunded_at", borrowed=_MONEY)
 
 
 def unit(c: Any, p: Any) -> Any:

@@ -55,7 +55,7 @@ standing = Standing(
     total=net_minor,
     outcomes=len(LifecycleStage),
     live=Compare("archived_at", "is_null"),
-    sums=StandingSum.__table__,  # type: ignore[arg-type]
+    sums=StandingSum.__table__,
 )
 
 AT_ONCE = 2_000
@@ -148,7 +148,7 @@ def _lock(org_id: UUID) -> int:
 
 def _statement(dialect: str) -> Statement:
     statement = Statement(dialect, Clock())
-    statement.policy = in_force(statement, Policy.__table__)  # type: ignore[arg-type]
+    statement.policy = in_force(statement, Policy.__table__)
     return statement
 
 

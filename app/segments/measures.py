@@ -5,7 +5,7 @@ from app.segments.tables import Segment
 
 segments = Shape(
     "segment",
-    Segment.__table__,  # type: ignore[arg-type]
+    Segment.__table__,
     prefix="seg",
     hidden=lambda segment: [segment.deleted_at.is_(None)],
 )

@@ -15,7 +15,7 @@ from app.touchpoints.tables import Touchpoint
 
 touchpoints = Shape(
     "touchpoint",
-    Touchpoint.__table__,  # type: ignore[arg-type]
+    Touchpoint.__table__,
     prefix="tou",
     at="occurred_at",
     hidden=lambda t: [t.retracted_at.is_(None)],
