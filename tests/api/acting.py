@@ -222,3 +222,23 @@ def by(named: str) -> dict[str, str]:
 def unknown(prefix: str) -> str:
     """An id of that kind that nobody has."""
     return str(PublicId(prefix, new_id()))
+
+
+async def new_customer(shop: Shop, name: str = "Ana", **given: Any) -> str:
+    return str((await shop.done("customerCreate", {"name": name, **given}))["customer"]["id"])
+
+
+def said(customer: str, **more: Any) -> Any:
+    """A contact as it is given."""
+    return {"customer": by(customer), "kind": "NOTE", "channel": "PHONE", "direction": "INBOUND", **more}
+
+
+async def contact(shop: Shop, customer: str, kind: str = "NOTE", **given: Any) -> str:
+    answer = await shop.done("touchpointRecord", said(customer, kind=kind, **given))
+    return str(answer["touchpoint"]["id"])
+
+
+async def buy(shop: Shop, customer: str, total: str = "10.00", **given: Any) -> str:
+    bought = {"customer": by(customer), "currency": "EUR", "lines": [line(total)], **given}
+    answer = await shop.done("purchaseRecord", bought, key=None if "externalRef" in given else unknown("key"))
+    return str(answer["purchase"]["id"])

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from app.query import fetch
-from tests.api.acting import Shop, by, unknown
+from tests.api.acting import Shop, by, new_customer, unknown
 from tests.api.test_http import GRAPHQL, JSON
-from tests.api.test_writing import new_customer
 
 # More than ten times what any of them takes on an idle machine, and what the list allows.
 MOST_SECONDS = 0.25

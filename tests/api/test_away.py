@@ -13,8 +13,7 @@ from app.platform.away import Away, away
 from app.platform.piped import Failed
 from app.platform.writing import OnPostgreSQL
 from app.query.fetch import Reader
-from tests.api.acting import Shop, by
-from tests.api.test_writing import new_customer
+from tests.api.acting import Shop, by, new_customer
 
 CREATED = 'mutation { customerCreate(input: { name: "Ana" }) { customer { id } query { customers { totalCount } } } }'
 UPDATED = """mutation($i: CustomerUpdateInput!) {

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.acting import Shop, by, codes, line, ref, unknown
-from tests.api.test_writing import buy, contact, new_customer
+from tests.api.acting import Shop, buy, by, codes, contact, line, new_customer, ref, unknown
 
 NOTE = {"kind": "NOTE", "channel": "PHONE", "direction": "INBOUND"}
 

@@ -15,9 +15,8 @@ from app.query import fetch
 from schema import access, documents, policies
 from schema.coverage import NoPolicy, covered
 from schema.schema import coverage, graphql_schema
-from tests.api.acting import House, by, line, open_house, ref, unknown
+from tests.api.acting import House, buy, by, contact, line, new_customer, open_house, ref, unknown
 from tests.api.naming import FIELDS, PLACES, TYPES, VALUE, below, called, carriers, named, routes
-from tests.api.test_writing import buy, contact, new_customer
 
 ALL = [each for each in SCOPES if each not in BUNDLES or each == "admin"]
 READS = [each for each in ALL if each.endswith(":read") or each == "admin"]

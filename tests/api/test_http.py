@@ -12,8 +12,7 @@ from app.platform.access import ApiKey
 from app.platform.ids import key_of
 from app.platform.work import transaction
 from app.settings import Settings
-from tests.api.acting import House, Shop, by
-from tests.api.test_writing import new_customer
+from tests.api.acting import House, Shop, by, new_customer
 
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
 COUNT = "{ customers { totalCount } }"

@@ -11,8 +11,7 @@ from sqlalchemy import insert
 from app.customers.tables import Customer
 from app.platform.idempotency import IdempotencyKey
 from app.purchases.tables import Purchase
-from tests.api.acting import Shop, by, codes, line, open_house, ref, unknown
-from tests.api.test_writing import contact, new_customer
+from tests.api.acting import Shop, by, codes, contact, line, new_customer, open_house, ref, unknown
 from tests.conftest import NOW
 
 CREATE = "mutation($input: CustomerCreateInput!, $key: String!) { customerCreate(input: $input) @idempotent(key: $key) "

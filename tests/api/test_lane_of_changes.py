@@ -10,9 +10,8 @@ import pytest
 
 from app.query import fetch, shown
 from app.touchpoints.tables import Touchpoint
-from tests.api.acting import PAYLOADS, Shop, by, mutation, ref, unknown
+from tests.api.acting import PAYLOADS, Shop, by, mutation, new_customer, ref, unknown
 from tests.api.test_idempotency import every_kind
-from tests.api.test_writing import new_customer
 
 RECORD, REDEEM = (
     (Path(__file__).parents[2] / "bench" / "questions" / f"{name}.graphql").read_text() for name in ("M1", "M3")

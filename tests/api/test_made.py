@@ -6,9 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from tests.api.acting import Shop, by, ref
+from tests.api.acting import Shop, buy, by, contact, new_customer, ref
 from tests.api.made import Maker
-from tests.api.test_writing import buy, contact, new_customer
 
 DOCUMENTS = 10_000 if os.environ.get("GUANXI_TEST_SIZE") == "full" else 100
 

@@ -7,8 +7,7 @@ from typing import Any
 from app.customers.tables import Customer
 from app.purchases.tables import Purchase, Refund
 from app.touchpoints.tables import Touchpoint
-from tests.api.acting import Shop, by, line, ref
-from tests.api.test_writing import buy, new_customer
+from tests.api.acting import Shop, buy, by, line, new_customer, ref
 
 WRITERS = 8
 

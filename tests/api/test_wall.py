@@ -16,9 +16,8 @@ from graphql import GraphQLInputObjectType, GraphQLList, get_named_type, get_nul
 
 from app.platform.ids import microseconds
 from schema.schema import graphql_schema
-from tests.api.acting import House, Shop, by, line, ref, unknown
+from tests.api.acting import House, Shop, buy, by, contact, line, new_customer, ref, unknown
 from tests.api.made import Maker
-from tests.api.test_writing import buy, contact, new_customer
 from tests.conftest import NOW
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schema.schema import graphql_schema
-from tests.api.acting import PAYLOADS, Shop, by, codes, line, ref, unknown
+from tests.api.acting import PAYLOADS, Shop, buy, by, codes, contact, line, new_customer, ref, unknown
 
 FIELDS = set(graphql_schema.mutation_type.fields)  # type: ignore[union-attr]
 
@@ -383,21 +383,3 @@ async def test_two_organisations_use_the_same_names(shop: Shop, open_shop: Calla
             "customers": {"totalCount": 1},
             "purchases": {"totalCount": 1},
         }
-
-
-async def new_customer(shop: Shop, name: str = "Ana", **given: Any) -> str:
-    return str((await shop.done("customerCreate", {"name": name, **given}))["customer"]["id"])
-
-
-async def contact(shop: Shop, customer: str, kind: str = "NOTE", **given: Any) -> str:
-    said = {"customer": by(customer), "kind": kind, "channel": "PHONE", "direction": "INBOUND", **given}
-    return str((await shop.done("touchpointRecord", said))["touchpoint"]["id"])
-
-
-async def buy(shop: Shop, customer: str, total: str = "10.00", **given: Any) -> str:
-    said = {"customer": by(customer), "currency": "EUR", "lines": [line(total)], **given}
-    return str(
-        (await shop.done("purchaseRecord", said, key=None if "externalRef" in given else unknown("key")))["purchase"][
-            "id"
-        ]
-    )
