@@ -29,7 +29,8 @@ from tests.api.acting import owned
 from tests.conftest import NOW, _drop, _migrated
 from tests.databases import as_administrator, new_postgres_database
 from tests.query.questions import asked_by
-from tests.query.shop import NEXT_DOOR, ORG, Maker, open_shops
+from tests.query.shop import NEXT_DOOR, ORG, Maker
+from tests.query.storing import open_shops
 from tests.query.test_golden import GOLDEN, NAMES
 
 MINE, THEIRS = ORG.id, NEXT_DOOR.id

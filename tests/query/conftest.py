@@ -20,7 +20,8 @@ from schema import lane
 from tests.client import Client, application
 from tests.conftest import BACKENDS, NOW, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
-from tests.query.shop import ARCHIVED, EMPTY, LIVE, NEXT_DOOR, ORG, Maker, Person, open_shops
+from tests.query.shop import ARCHIVED, EMPTY, LIVE, NEXT_DOOR, ORG, Maker, Person
+from tests.query.storing import open_shops
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 

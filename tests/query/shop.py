@@ -4,32 +4,21 @@ A hundred customers, each with a life at random (tests/oracle.py), names full of
 Nothing in it lies after NOW but ends by word.
 """
 
-import json
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, insert, update
-from sqlalchemy.orm import Session
-
-from app.customers import facts
-from app.customers.facts import facts as fact_table
-from app.customers.search import tokens, write_tokens
-from app.customers.tables import Consent, Customer, CustomerRef
-from app.platform.access import Org, Organization, create_key
+from app.platform.access import Org
 from app.platform.days import day_number, local_day
 from app.platform.text import fold
-from app.platform.work import Work, operator, transaction
-from app.policy.tables import Policy
-from app.purchases.tables import Purchase, PurchaseLine, Refund
-from app.scores.actions import first_policy
-from app.touchpoints.tables import Touchpoint
 from tests.conftest import NOW
 from tests.oracle import (
     History,
+    Policy,
     Touch,
     facts_of,
     half_away,
@@ -39,9 +28,8 @@ from tests.oracle import (
     printed_facts,
     random_history,
 )
-from tests.oracle import Policy as OraclePolicy
-from tests.query.members import Book, book, store_books, store_programs
-from tests.query.outreach import campaign_of, store_campaign, store_segments
+from tests.query.members import Book, book
+from tests.query.outreach import campaign_of
 
 LIVE, ARCHIVED = 100, 6
 OPENED = NOW - timedelta(days=365 * 4)
@@ -380,99 +368,12 @@ class Maker:
             if columns["birthday"] is None
             else (date(1970, 1, 1) + timedelta(days=columns["birthday"])).isoformat(),
         }
-        return said | printed_facts(known, 2) | judge(known, OraclePolicy(), self.today)
+        return said | printed_facts(known, 2) | judge(known, Policy(), self.today)
 
 
 def _share(order: Any, refunded: int) -> int:
-    from fractions import Fraction
-
     return half_away(Fraction(order.reporting_minor * refunded, order.gross_minor))
 
 
 def _millionths(number: Decimal | None) -> int | None:
     return None if number is None else int(number * 1_000_000)
-
-
-def store_organization(session: Session, org: Org) -> None:
-    row = {"id": org.id, "name": org.name, "time_zone": org.time_zone, "currency": org.currency, "created_at": OPENED}
-    session.execute(insert(Organization), row)
-
-
-def open_shops(engine: Engine, houses: list[tuple[Org, list[Person]]]) -> list[str]:
-    """Fill an empty database; returns a key of each organisation."""
-    keys = []
-    with transaction(engine) as session:
-        for n, (org, everyone) in enumerate(houses):
-            store_organization(session, org)
-            work = Work(session, operator(org), OPENED)
-            first_policy(work)
-            session.execute(update(Policy).where(Policy.org_id == org.id).values(id=UUID(int=0xC0 + n)))
-            store_segments(work)
-            if everyone:
-                store_programs(work, OPENED)
-                _store(work, everyone)
-            keys.append(create_key(session, org.id, ["read", "write"], OPENED))
-    return keys
-
-
-def _store(work: Work, people: list[Person]) -> None:
-    mine = [(person, {"customer_id": person.id}) for person in people]
-    work.insert(Customer, [{"id": person.id, **person.columns} for person in people])
-    work.session.execute(
-        insert(fact_table.table), [{"org_id": work.org.id, "customer_id": person.id} for person in people]
-    )
-    work.insert(
-        CustomerRef,
-        [
-            {
-                **of,
-                **ref,
-                "system_folded": fold(ref["system"]),
-                "value_folded": fold(ref["value"]),
-                "live": person.columns["archived_at"] is None,
-            }
-            for person, of in mine
-            for ref in person.refs
-        ],
-    )
-    # A reply comes after what it answers, so they are stored in the order of recording.
-    for person, of in mine:
-        for touch in person.touchpoints:
-            work.insert(Touchpoint, [{"id": touch.id, **of, **touch.columns}])
-    bought = [(purchase, of) for person, of in mine for purchase in person.purchases]
-    work.insert(Purchase, [{"id": purchase.id, **of, **purchase.columns} for purchase, of in bought])
-    work.insert(
-        PurchaseLine, [{"purchase_id": purchase.id, **line} for purchase, _ in bought for line in purchase.lines]
-    )
-    work.insert(
-        Refund,
-        [
-            {"purchase_id": purchase.id, "reason": None, "ref_system": None, "ref_value": None, **refund}
-            for purchase, _ in bought
-            for refund in purchase.refunds
-        ],
-    )
-    store_books(work, [(person.id, each) for person in people for each in person.books])
-    work.insert(Consent, [{"id": word.id, **of, **word.columns} for person, of in mine for word in person.words])
-    store_campaign(work, [person.id for person in people], OPENED)
-    write_tokens(
-        work,
-        {
-            person.id: tokens(
-                person.columns["name"],
-                person.columns["email"],
-                person.columns["phone"],
-                [ref["value"] for ref in person.refs],
-            )
-            for person in people
-        },
-    )
-    facts.rebuild_all(work)
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -13,7 +13,8 @@ from app.scores.actions import first_policy
 from tests.client import Client, application
 from tests.conftest import NOW
 from tests.query.conftest import fresh_database
-from tests.query.shop import ORG, store_organization
+from tests.query.shop import ORG
+from tests.query.storing import store_organization
 
 PEOPLE: dict[str, dict[str, Any]] = {
     "wang": {"name": "王小明", "email": "ming@example.com", "phone": "+33612345678"},

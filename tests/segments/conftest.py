@@ -8,7 +8,8 @@ import pytest
 from app.platform.database import analyze, connect
 from tests.client import Client, application
 from tests.query.conftest import Shop, Street, fresh_database, statements
-from tests.query.shop import EMPTY, NEXT_DOOR, ORG, Maker, open_shops
+from tests.query.shop import EMPTY, NEXT_DOOR, ORG, Maker
+from tests.query.storing import open_shops
 
 __all__ = ["statements"]
 
