@@ -2,11 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
-from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +11,6 @@ import uvloop
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import OperationalError
 
-from app.customers import facts
 from app.customers.tables import customer_facts
 from app.platform.access import Org
 from app.platform.audit import AuditEntry
@@ -24,55 +20,15 @@ from app.platform.piped import Piped
 from app.platform.refusals import Refused
 from app.platform.work import Work, operator, work
 from app.platform.writer import WRITERS, Writer, writer_of
-from app.platform.writing import _SETTINGS, OnPostgreSQL, OnSQLite
-from app.purchases import actions as purchases
+from app.platform.writing import _SETTINGS, OnPostgreSQL
 from app.purchases.tables import Purchase, PurchaseLine
 from app.segments.shipped import SHIPPED
-from app.touchpoints import actions as touchpoints
 from app.touchpoints.tables import Touchpoint
 from tests.conftest import NOW, Begin
 from tests.customers.acting import create, ref, rows_in
+from tests.platform.acting import Commits, Do, at_once, contact, looking, order
 
-Do = Callable[[Work], Any]
 MANY, TIMES = 12, 40
-
-
-def contact(customer: str, **given: Any) -> Do:
-    said: Any = {"customer": {"id": customer}, "kind": "CALL", "channel": "PHONE", "direction": "INBOUND", **given}
-    return lambda work: dict(touchpoints.record_touchpoint(work, said))
-
-
-def order(customer: str, total: str, **given: Any) -> Do:
-    line = {"name": "Tea", "price": {"total": Decimal(total)}}
-    said: Any = {"customer": {"id": customer}, "currency": "EUR", "lines": [line], **given}
-    return lambda work: dict(purchases.record_purchase(work, said))
-
-
-class Commits:
-    """Counts commits. The first waits until everything was asked for, so that the rest has gathered."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self.all_asked, self.fails = 0, Event(), False
-        in_thread, on_loop = OnSQLite.commit, OnPostgreSQL.commit
-        self.unheld = on_loop
-
-        def commit(writing: OnSQLite) -> None:
-            self.all_asked.wait(20)
-            self._counted()
-            in_thread(writing)
-
-        async def commit_on_loop(writing: OnPostgreSQL) -> None:
-            await asyncio.to_thread(self.all_asked.wait, 20)
-            self._counted()
-            await on_loop(writing)
-
-        monkeypatch.setattr(OnSQLite, "commit", commit)
-        monkeypatch.setattr(OnPostgreSQL, "commit", commit_on_loop)
-
-    def _counted(self) -> None:
-        self.count += 1
-        if self.fails:
-            raise OperationalError("COMMIT", {}, Exception("the disk is gone"))
 
 
 @pytest.fixture
@@ -80,31 +36,10 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> Commits:
     return Commits(monkeypatch)
 
 
-def at_once(engine: Engine, org: Org, acts: list[Do], commits: Commits | None = None, *, in_memory: bool = True) -> Any:
-    """The answers in order; what was raised stands in its place."""
-    writer = writer_of(engine)
-
-    async def ask() -> Any:
-        asked = [asyncio.ensure_future(writer.write(operator(org), NOW, act, in_memory=in_memory)) for act in acts]
-        await asyncio.sleep(0.2)
-        if commits:
-            commits.all_asked.set()
-        return await asyncio.gather(*asked, return_exceptions=True)
-
-    return asyncio.run(ask())
-
-
 @pytest.fixture
 def customers(begin: Begin) -> list[str]:
     with begin() as work:
         return [create(work, f"N{n}") for n in range(MANY)]
-
-
-@contextmanager
-def looking(begin: Begin) -> Iterator[Work]:
-    with begin() as work:
-        assert facts.verify(work) == {}
-        yield work
 
 
 def test_one_commit_holds_what_has_gathered(
