@@ -1,6 +1,5 @@
 """The demonstration shows everything that a customer can be, on whatever day it is made."""
 
-import asyncio
 import os
 import re
 from collections.abc import Iterator
@@ -23,10 +22,10 @@ from app.demo.lives import Teller
 from app.loyalty.tables import EntryKind, LoyaltyAccount, PointsEntry, PointsReservation, Redemption, ReservationStatus
 from app.loyalty.verify import verify as verify_ledger
 from app.outreach.tables import Campaign, CampaignCost, CampaignMember, CampaignStatus
-from app.platform.access import create_key, organizations
-from app.platform.database import connect, instant_text
+from app.platform.access import organizations
+from app.platform.database import instant_text
 from app.platform.ids import PublicId
-from app.platform.work import Work, operator, transaction
+from app.platform.work import Work, operator
 from app.policy.tables import Policy
 from app.purchases.tables import Purchase, Refund
 from app.relationships.measures import NextAction, RelationshipTier
@@ -35,9 +34,9 @@ from app.scores.lifecycle import LifecyclePhase, LifecycleStage
 from app.touchpoints.tables import Touchpoint, TouchpointKind
 from schema.audience import audience_of
 from schema.schema import graphql_schema
-from tests.client import Client, application
 from tests.conftest import NOW, _drop, _migrated
 from tests.databases import new_sqlite_database
+from tests.tea_house import House
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 # Fewer than there will be: what occurs among these occurs among all.
@@ -46,32 +45,6 @@ EXAMPLES = Path(lives.__file__).parents[1] / "graphiql" / "examples"
 # A leap day's first minutes and a year's last ones; a day like others is made below.
 ODD = (datetime(2024, 2, 29, 0, 5, tzinfo=UTC), datetime(2029, 12, 31, 23, 55, tzinfo=UTC))
 MORNINGS = (*ODD, NOW) if FULL else ODD
-
-
-class House:
-    """The tea house of one morning, in a database of its own, and a client who asks that morning."""
-
-    def __init__(self, url: str, now: datetime) -> None:
-        self.engine, self.now = connect(url), now
-        self.said = demo.fill(self.engine, now, audience_of)
-        with transaction(self.engine) as session:
-            (self.org,) = organizations(session)
-            key = create_key(session, self.org.id, ["read"], now)
-        self.client = Client(application(url), key, now)
-
-    def ask(self, query: str) -> Any:
-        return asyncio.run(self.client.ask(query))
-
-    def groups(self, dimension: str, key: str) -> dict[str | None, int]:
-        """How many customers there are of each."""
-        asked = self.ask(f"{{ customerGroups(by: [{dimension}]) {{ rows {{ {key} count }} }} }}")
-        return {row[key]: row["count"] for row in asked["customerGroups"]["rows"]}
-
-    def known(self, column: Any, *where: Any) -> set[Any]:
-        """What occurs in a column."""
-        with Session(self.engine) as session:
-            mine = column.class_.org_id == self.org.id
-            return set(session.scalars(select(column).where(mine, *where).distinct()))
 
 
 @pytest.fixture(scope="module", params=MORNINGS, ids=lambda now: f"{now:%Y}")
