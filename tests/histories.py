@@ -29,11 +29,14 @@ from app.purchases.rates import import_rates
 from app.scores.actions import first_policy
 from app.segments.actions import first_segments
 from app.touchpoints import actions as touchpoints
-from tests import oracle
 from tests.client import Client, application
 from tests.conftest import NOW, _migrated
 from tests.databases import new_postgres_database, new_sqlite_database
-from tests.oracle import Facts, History, Order, Policy, Touch, Word, facts_of, random_history
+from tests.oracle.facts import Facts, facts_of, printed_facts
+from tests.oracle.generator import FOREIGN_RATE, random_history
+from tests.oracle.history import History, Order, Touch, Word
+from tests.oracle.judgements import Policy, judge
+from tests.oracle.printing import instant_text, money
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 AHEAD = 30
@@ -45,8 +48,8 @@ SINCE = NOW - timedelta(days=366)
 # What each currency is reported beside: one with a rate, and one without, of as many decimals.
 FOREIGN = {"EUR": ("USD", "GBP"), "JPY": ("KRW", "VND"), "KWD": ("BHD", "OMR")}
 
-JUDGED = tuple(oracle.judge(Facts(), Policy(), NOW.date()))
-FACTS = tuple(oracle.printed_facts(Facts(), 2))
+JUDGED = tuple(judge(Facts(), Policy(), NOW.date()))
+FACTS = tuple(printed_facts(Facts(), 2))
 
 _runner = asyncio.Runner()
 atexit.register(_runner.close)
@@ -124,7 +127,7 @@ def _rates() -> Iterator[dict[str, str]]:
     for currency, (foreign, _) in FOREIGN.items():
         for days in range(-AHEAD - 7, 2500, 7):
             day = (NOW - timedelta(days=max(days, -AHEAD))).date()
-            yield {"date": day.isoformat(), "base": foreign, "quote": currency, "rate": str(oracle.FOREIGN_RATE)}
+            yield {"date": day.isoformat(), "base": foreign, "quote": currency, "rate": str(FOREIGN_RATE)}
 
 
 # ------------------------------------------------------------------------------------------------ what is told
@@ -392,7 +395,7 @@ def read_all(shop: Shop, select: str, now: datetime = LATER, as_of: datetime | N
     """Every customer, by name."""
     found, after = [], None
     while True:
-        page = shop.ask(page_query(select), now, after=after, asOf=as_of and oracle.instant_text(as_of))["customers"]
+        page = shop.ask(page_query(select), now, after=after, asOf=as_of and instant_text(as_of))["customers"]
         found += page["nodes"]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
@@ -402,7 +405,7 @@ def read_all(shop: Shop, select: str, now: datetime = LATER, as_of: datetime | N
 def expected(history: History, now: datetime, shop: Shop, policy: Policy) -> dict[str, Any]:
     """What the API says of that history, by path, as the oracle has it."""
     known = facts_of(history, now, shop.zone)
-    return oracle.judge(known, policy, shop.today(now)) | oracle.printed_facts(known, shop.org.exponent)
+    return judge(known, policy, shop.today(now)) | printed_facts(known, shop.org.exponent)
 
 
 def default_policy(exponent: int) -> Policy:
@@ -436,8 +439,8 @@ def typed(facts: Facts, today: date, exponent: int) -> dict[str, Any]:
         "firstPurchaseDaysAgo": ago(facts.first_day),
         "lastPurchaseDaysAgo": ago(facts.last_day),
         "occasionDaysAgo": [ago(day) for day in facts.occasion_days],
-        "gross": oracle.money(facts.gross_minor, exponent),
-        "refunded": oracle.money(facts.refunded_minor, exponent),
+        "gross": money(facts.gross_minor, exponent),
+        "refunded": money(facts.refunded_minor, exponent),
         "inboundDaysAgo": [ago(day) for day in facts.inbound_days],
         "dialogueDaysAgo": [ago(day) for day in facts.dialogue_days],
         "needDaysAgo": [ago(day) for day in facts.need_days],
@@ -467,6 +470,6 @@ def typed_policy(policy: Policy, exponent: int) -> dict[str, Any]:
         first, *rest = key.split("_")
         camel[first + "".join(part.capitalize() for part in rest)] = value
     weights = camel.pop("valueWeights")
-    camel["rfmMonetaryCuts"] = [oracle.money(cut, exponent) for cut in policy.rfm_monetary_cuts]
+    camel["rfmMonetaryCuts"] = [money(cut, exponent) for cut in policy.rfm_monetary_cuts]
     parts = ("recency", "frequency", "monetary", "engagement", "advocacy")
     return camel | {"valueWeights": dict(zip(parts, map(float, weights), strict=True))}

@@ -33,7 +33,7 @@ from tests.histories import (
     up_to,
     write,
 )
-from tests.oracle import History
+from tests.oracle.history import History
 
 LIVES = 150 if FULL else 15
 INSTANTS = 8 if FULL else 3

@@ -17,7 +17,7 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, get_named_type
 
 from schema.schema import graphql_schema
 from tests.conftest import NOW
-from tests.oracle import instant_text
+from tests.oracle.printing import instant_text
 from tests.query.shop import ORG, Person, public
 
 Says = Callable[[Any], bool]

@@ -1,7 +1,7 @@
 """A shop that is the same on both databases, to the last id, with what is true of it worked out in plain Python.
 
-A hundred customers, each with a life at random (tests/oracle.py), names full of traps, and six that are archived.
-Nothing in it lies after NOW but ends by word.
+A hundred customers, each with a life at random (tests/oracle/generator.py), names full of traps, and six that are
+archived. Nothing in it lies after NOW but ends by word.
 """
 
 from dataclasses import dataclass, field
@@ -16,18 +16,11 @@ from app.platform.access import Org
 from app.platform.days import day_number, local_day
 from app.platform.text import fold
 from tests.conftest import NOW
-from tests.oracle import (
-    History,
-    Policy,
-    Touch,
-    facts_of,
-    half_away,
-    instant_text,
-    judge,
-    money,
-    printed_facts,
-    random_history,
-)
+from tests.oracle.facts import facts_of, printed_facts
+from tests.oracle.generator import random_history
+from tests.oracle.history import History, Touch
+from tests.oracle.judgements import Policy, judge
+from tests.oracle.printing import half_away, instant_text, money
 from tests.query.members import Book, book
 from tests.query.outreach import campaign_of
 

@@ -36,7 +36,11 @@ from tests.histories import (
     typed_policy,
     write,
 )
-from tests.oracle import Facts, History, Policy, facts_of, half_away, instant_text, judge, money, random_history
+from tests.oracle.facts import Facts, facts_of
+from tests.oracle.generator import random_history
+from tests.oracle.history import History
+from tests.oracle.judgements import Policy, judge
+from tests.oracle.printing import half_away, instant_text, money
 
 COUNT = 100 if FULL else 60
 VALUES = 100 if FULL else 3

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests import oracle, test_oracle
 from tests.conftest import BACKENDS
 from tests.histories import (
     JUDGED,
@@ -28,8 +27,11 @@ from tests.histories import (
     typed_policy,
     write,
 )
-from tests.oracle import Facts, History, Order, Policy, Refund, Touch, Word
-from tests.test_oracle import TODAY, ago, buyer, client, customer, days_ago, loyal, partner
+from tests.oracle import test_lifecycle, test_tier, test_value
+from tests.oracle.facts import Facts, printed_facts
+from tests.oracle.given import OVERDUE, TODAY, ago, buyer, client, customer, days_ago, loyal, partner
+from tests.oracle.history import History, Order, Refund, Touch, Word
+from tests.oracle.judgements import Policy, judge
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -56,39 +58,39 @@ def ended(last: int | None, end: int) -> Facts:
 
 Case = tuple[str, Facts, Any]
 UNDER_DEFAULTS: list[Case] = [
-    *facts_in_cases(test_oracle.test_the_first_rule_that_holds_is_the_stage, "lifecycle.stage"),
-    *facts_in_cases(test_oracle.test_the_phase_says_which_way_it_moves, "lifecycle.phase"),
-    *facts_in_cases(test_oracle.test_each_tier_needs_everything_below_it, "relationship.tier"),
-    *facts_in_cases(test_oracle.test_the_risk_grows_with_silence_and_dissatisfaction, "value.churnRisk"),
-    *facts_in_cases(test_oracle.test_the_coverage_says_how_much_was_known, "value.healthCoverage"),
-    *facts_in_cases(test_oracle.test_the_first_matching_row_is_the_next_action, "lifecycle.nextAction"),
+    *facts_in_cases(test_lifecycle.test_the_first_rule_that_holds_is_the_stage, "lifecycle.stage"),
+    *facts_in_cases(test_lifecycle.test_the_phase_says_which_way_it_moves, "lifecycle.phase"),
+    *facts_in_cases(test_tier.test_each_tier_needs_everything_below_it, "relationship.tier"),
+    *facts_in_cases(test_value.test_the_risk_grows_with_silence_and_dissatisfaction, "value.churnRisk"),
+    *facts_in_cases(test_value.test_the_coverage_says_how_much_was_known, "value.healthCoverage"),
+    *facts_in_cases(test_lifecycle.test_the_first_matching_row_is_the_next_action, "lifecycle.nextAction"),
     *facts_in_cases(
-        test_oracle.test_an_action_waits_for_consent_and_after_an_end_for_the_customer, "lifecycle.deliverable"
+        test_lifecycle.test_an_action_waits_for_consent_and_after_an_end_for_the_customer, "lifecycle.deliverable"
     ),
-    *facts_in_cases(test_oracle.test_the_first_matching_type_is_the_behaviour, "value.behavior"),
+    *facts_in_cases(test_value.test_the_first_matching_type_is_the_behaviour, "value.behavior"),
     *(
         ("lifecycle.stage", ended(last, end), stage)
-        for last, end, stage in table(test_oracle.test_an_explicit_end_holds_from_its_day_until_the_next_kept_order)
+        for last, end, stage in table(test_lifecycle.test_an_explicit_end_holds_from_its_day_until_the_next_kept_order)
     ),
     *(
         ("value.rfm.recency", buyer(last), grade)
-        for last, grade in table(test_oracle.test_recency_loses_a_grade_past_each_cut)
+        for last, grade in table(test_value.test_recency_loses_a_grade_past_each_cut)
     ),
     *(
         ("value.rfm.frequency", buyer(occasions=n), grade)
-        for n, grade in table(test_oracle.test_frequency_gains_a_grade_past_each_cut)
+        for n, grade in table(test_value.test_frequency_gains_a_grade_past_each_cut)
     ),
     *(
         ("value.rfm.monetary", buyer(gross_minor=gross, refunded_minor=refunded), grade)
-        for gross, refunded, grade in table(test_oracle.test_money_gains_a_grade_past_each_cut_of_net)
+        for gross, refunded, grade in table(test_value.test_money_gains_a_grade_past_each_cut_of_net)
     ),
     *(
         ("value.score", buyer(0, **known), score)
-        for known, score in table(test_oracle.test_the_score_adds_engagement_and_advocacy)
+        for known, score in table(test_value.test_the_score_adds_engagement_and_advocacy)
     ),
     *(
         ("value.health", buyer(0, **known), health)
-        for known, health in table(test_oracle.test_health_is_renormalised_over_what_is_known)
+        for known, health in table(test_value.test_health_is_renormalised_over_what_is_known)
     ),
     ("lifecycle.recencyDays", buyer(-3), 0),
     ("lifecycle.tenureDays", buyer(-1, first=-1), 0),
@@ -113,7 +115,7 @@ UNDER_DEFAULTS: list[Case] = [
         58.75,
     ),
     # Just between two numbers, which a float would miss: 61.16875 and 59.60625.
-    ("value.health", buyer(3, nps=10, nps_day=TODAY, inbound_days=days_ago(0, 0), **test_oracle.OVERDUE), 61.1688),
+    ("value.health", buyer(3, nps=10, nps_day=TODAY, inbound_days=days_ago(0, 0), **OVERDUE), 61.1688),
     (
         "value.health",
         buyer(
@@ -122,7 +124,7 @@ UNDER_DEFAULTS: list[Case] = [
             nps_day=TODAY,
             csat_mean=Fraction(9, 2),
             inbound_days=days_ago(0, 0),
-            **test_oracle.OVERDUE,
+            **OVERDUE,
         ),
         59.6063,
     ),
@@ -229,7 +231,7 @@ def test_every_boundary_holds_where_it_is_typed_in(backend: str) -> None:
 def test_the_oracle_says_the_same_of_each() -> None:
     for path, facts, value, policy in [(*case, None) for case in UNDER_DEFAULTS] + UNDER_OTHERS:
         facts = replace(facts, perceived_day=TODAY) if facts.quality and facts.price else facts
-        judged = oracle.judge(facts, policy or Policy(), TODAY)
+        judged = judge(facts, policy or Policy(), TODAY)
         assert judged.get(path) == value, (path, facts)
 
 
@@ -407,7 +409,7 @@ def test_what_happens_holds_from_its_very_instant_on(backend: str) -> None:
     lives = [life.history for life, _ in LIVED]
     instants = {refund.at for life in lives for order in life.orders for refund in order.refunds}
     instants |= {word.at for life in lives for word in life.words} | {NOON, at(90, "0:00"), at(15), at(0)}
-    every = list(oracle.printed_facts(Facts(), 2)) + list(JUDGED)
+    every = list(printed_facts(Facts(), 2)) + list(JUDGED)
     for instant in sorted({moment - tick for moment in instants for tick in (timedelta(0), MICROSECOND)}):
         rows = read_all(here, selection(every), as_of=instant)
         for row, life in zip(rows, lives, strict=True):

@@ -29,7 +29,8 @@ from tests.histories import (
     selection,
     write,
 )
-from tests.oracle import History, Policy
+from tests.oracle.history import History
+from tests.oracle.judgements import Policy
 
 # Zones on both sides of UTC, one with summer time; currencies with two, no and three decimals.
 PLACES = (("Europe/Paris", "EUR", 101), ("America/St_Johns", "JPY", 20), ("Asia/Shanghai", "KWD", 20))

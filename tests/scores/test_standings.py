@@ -31,7 +31,10 @@ from app.touchpoints import actions as touchpoints
 from schema.schema import world
 from tests.conftest import BACKENDS
 from tests.histories import FULL, LATER, House, Scribe, Shop, histories, house, open_house, write
-from tests.oracle import History, Order, Policy, Touch, facts_of, judge, money
+from tests.oracle.facts import facts_of
+from tests.oracle.history import History, Order, Touch
+from tests.oracle.judgements import Policy, judge
+from tests.oracle.printing import money
 from tests.query.questions import questions_of
 
 COUNT = 120 if FULL else 30
