@@ -1,133 +1,26 @@
-"""The oracle's histories lived through in real organisations, event by event or by the batch, and asked about
-through the API."""
+"""The oracle's histories lived through in real organisations, event by event or by the batch."""
 
-import asyncio
-import atexit
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, make_url
-from starlette.applications import Starlette
-
 from app.customers import actions as customers
-from app.platform.access import Org, create_key, create_organization
-from app.platform.database import analyze, connect
+from app.platform.database import analyze
 from app.platform.days import midnight
-from app.platform.work import Work, operator, transaction, work
+from app.platform.work import Work
 from app.purchases import actions as purchases
-from app.purchases.rates import import_rates
-from app.scores.actions import first_policy
-from app.segments.actions import first_segments
 from app.touchpoints import actions as touchpoints
-from tests.client import Client, application
-from tests.conftest import NOW, _migrated
-from tests.databases import new_postgres_database, new_sqlite_database
-from tests.oracle.facts import Facts, facts_of, printed_facts
-from tests.oracle.generator import FOREIGN_RATE, random_history
+from tests.conftest import NOW
+from tests.house import AHEAD, FOREIGN, LATER, Shop
+from tests.oracle.generator import random_history
 from tests.oracle.history import History, Order, Touch, Word
-from tests.oracle.judgements import Policy, judge
-from tests.oracle.printing import instant_text, money
 
-FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
-AHEAD = 30
 MANY = 15
-# Whatever is told happens up to then; it is all recorded afterwards.
-LATER = NOW + timedelta(days=AHEAD + 2)
-SINCE = NOW - timedelta(days=366)
-
-# What each currency is reported beside: one with a rate, and one without, of as many decimals.
-FOREIGN = {"EUR": ("USD", "GBP"), "JPY": ("KRW", "VND"), "KWD": ("BHD", "OMR")}
-
-JUDGED = tuple(judge(Facts(), Policy(), NOW.date()))
-FACTS = tuple(printed_facts(Facts(), 2))
-
-_runner = asyncio.Runner()
-atexit.register(_runner.close)
-
-
-# ------------------------------------------------------------------------------------------------ where it is told
-
-
-@dataclass
-class Shop:
-    """An organisation, asked with a key of its own. Answers come to whoever waits for them."""
-
-    engine: Engine
-    org: Org
-    client: Client
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return self.org.zone
-
-    def post(self, query: str, now: datetime = LATER, **variables: Any) -> Any:
-        return _runner.run(self.client.post(query, variables, now))
-
-    def ask(self, query: str, now: datetime = LATER, **variables: Any) -> Any:
-        """The data; fails on any error."""
-        return _runner.run(self.client.ask(query, now, **variables))
-
-    @contextmanager
-    def working(self, now: datetime = LATER) -> Iterator[Work]:
-        with work(self.engine, operator(self.org), now) as found:
-            yield found
-
-    def today(self, now: datetime) -> date:
-        return now.astimezone(self.zone).date()
-
-
-@dataclass
-class House:
-    """The application on one database."""
-
-    engine: Engine
-    app: Starlette
-
-    def shop(self, time_zone: str = "UTC", currency: str = "EUR") -> Shop:
-        with transaction(self.engine) as session:
-            org = create_organization(session, "Shop", time_zone, currency, SINCE)
-            opening = Work(session, operator(org), SINCE)
-            first_policy(opening)
-            first_segments(opening)
-            key = create_key(session, org.id, ["read", "write", "admin"], SINCE)
-        return Shop(self.engine, org, Client(self.app, key, None))
-
-
-@cache
-def house(backend: str) -> House:
-    """One for all tests; each has organisations of its own in it."""
-    return open_house(backend)
-
-
-def open_house(backend: str) -> House:
-    """One for a test that looks at whoever is in it."""
-    template = _migrated(backend)
-    if backend == "sqlite":
-        url = new_sqlite_database(Path(make_url(template).database or ""))
-    else:
-        url = new_postgres_database(template)
-    made = House(connect(url), application(url))
-    atexit.register(made.engine.dispose)
-    with transaction(made.engine) as session:
-        import_rates(session, _rates(), LATER)
-    return made
-
-
-def _rates() -> Iterator[dict[str, str]]:
-    for currency, (foreign, _) in FOREIGN.items():
-        for days in range(-AHEAD - 7, 2500, 7):
-            day = (NOW - timedelta(days=max(days, -AHEAD))).date()
-            yield {"date": day.isoformat(), "base": foreign, "quote": currency, "rate": str(FOREIGN_RATE)}
 
 
 # ------------------------------------------------------------------------------------------------ what is told
@@ -359,117 +252,3 @@ def _events(scribe: Scribe, history: History) -> list[tuple[str, set[str | None]
         earlier: set[str | None] = {f"{key}!{n}" for n in range(number)} & {each[0] for each in found}
         found.append((f"{key}!{number}", {key} | (links | earlier if key in taken_out else set()), step))
     return [(key, after - {None}, step) for key, after, step in found]
-
-
-# ------------------------------------------------------------------------------------------------ how it is asked about
-
-
-def selection(paths: Iterable[str]) -> str:
-    """`a { b c }` of the paths a.b and a.c."""
-    tree: dict[str, Any] = {}
-    for path in paths:
-        at = tree
-        for part in path.split("."):
-            at = at.setdefault(part, {})
-
-    def told(of: dict[str, Any]) -> str:
-        return " ".join(name + (f" {{ {told(inner)} }}" if inner else "") for name, inner in of.items())
-
-    return told(tree)
-
-
-def leaf(row: Any, path: str) -> Any:
-    """The value at a path; below a null there is nothing but null."""
-    for part in path.split("."):
-        row = None if row is None else row[part]
-    return row
-
-
-def page_query(select: str) -> str:
-    return f"""query Page($after: String, $asOf: DateTime) {{
-      customers(first: 100, after: $after, asOf: $asOf, orderBy: [{{field: NAME}}])
-      {{ nodes {{ name {select} }} pageInfo {{ hasNextPage endCursor }} }} }}"""
-
-
-def read_all(shop: Shop, select: str, now: datetime = LATER, as_of: datetime | None = None) -> list[Any]:
-    """Every customer, by name."""
-    found, after = [], None
-    while True:
-        page = shop.ask(page_query(select), now, after=after, asOf=as_of and instant_text(as_of))["customers"]
-        found += page["nodes"]
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            return found
-
-
-def expected(history: History, now: datetime, shop: Shop, policy: Policy) -> dict[str, Any]:
-    """What the API says of that history, by path, as the oracle has it."""
-    known = facts_of(history, now, shop.zone)
-    return judge(known, policy, shop.today(now)) | printed_facts(known, shop.org.exponent)
-
-
-def default_policy(exponent: int) -> Policy:
-    return Policy(rfm_monetary_cuts=tuple(cut * 10**exponent for cut in (100, 300, 800, 2000)))
-
-
-def letters(value: Any) -> str:
-    """As it is written: 1 is not 1.0, nor true."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def differences(got: dict[str, Any], wanted: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """What was said, and what should have been, where they differ."""
-    return {
-        key: (letters(got[key]), letters(wanted[key])) for key in wanted if letters(got[key]) != letters(wanted[key])
-    }
-
-
-# ------------------------------------------------------------------------------------------------ facts typed in
-
-
-def typed(facts: Facts, today: date, exponent: int) -> dict[str, Any]:
-    """The facts as customerScenario takes them."""
-
-    def ago(day: date | None) -> int | None:
-        return None if day is None else (today - day).days
-
-    given: dict[str, Any] = {
-        "keptOrders": facts.kept_orders,
-        "occasions": facts.occasions,
-        "firstPurchaseDaysAgo": ago(facts.first_day),
-        "lastPurchaseDaysAgo": ago(facts.last_day),
-        "occasionDaysAgo": [ago(day) for day in facts.occasion_days],
-        "gross": money(facts.gross_minor, exponent),
-        "refunded": money(facts.refunded_minor, exponent),
-        "inboundDaysAgo": [ago(day) for day in facts.inbound_days],
-        "dialogueDaysAgo": [ago(day) for day in facts.dialogue_days],
-        "needDaysAgo": [ago(day) for day in facts.need_days],
-        "coCreationDaysAgo": [ago(day) for day in facts.cocreation_days],
-        "brandActivityDaysAgo": [ago(day) for day in facts.brand_days],
-        "tailoredOrders": facts.tailored_orders,
-        "convertedReferrals": facts.converted_referrals,
-        "openComplaints": facts.open_complaints,
-        "oldestOpenComplaintDaysAgo": ago(facts.oldest_open_complaint_day),
-        "npsAnswer": facts.nps,
-        "npsDaysAgo": ago(facts.nps_day),
-        "committed": facts.committed,
-        "contactable": facts.contactable,
-        "terminatedDaysAgo": ago(facts.terminated_on),
-        "relativeQuality": facts.quality and str(facts.quality),
-        "relativePrice": facts.price and str(facts.price),
-    }
-    if facts.csat_mean is not None:
-        given |= {"csatMean": float(facts.csat_mean), "csatCount": facts.csat_mean.denominator}
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def typed_policy(policy: Policy, exponent: int) -> dict[str, Any]:
-    """The whole policy, as a proposal."""
-    camel: dict[str, Any] = {}
-    for key, value in vars(policy).items():
-        first, *rest = key.split("_")
-        camel[first + "".join(part.capitalize() for part in rest)] = value
-    weights = camel.pop("valueWeights")
-    camel["rfmMonetaryCuts"] = [money(cut, exponent) for cut in policy.rfm_monetary_cuts]
-    parts = ("recency", "frequency", "monetary", "engagement", "advocacy")
-    return camel | {"valueWeights": dict(zip(parts, map(float, weights), strict=True))}

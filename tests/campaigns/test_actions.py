@@ -17,7 +17,7 @@ from schema.audience import audience_of
 from tests.campaigns.acting import EVERYBODY, granted, launched, planned
 from tests.conftest import NOW
 from tests.customers.acting import create, refused
-from tests.histories import Shop, house
+from tests.house import Shop, house
 
 DAY = timedelta(days=1)
 

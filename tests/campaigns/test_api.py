@@ -8,7 +8,7 @@ import pytest
 from tests.campaigns.acting import granted
 from tests.conftest import NOW
 from tests.customers.acting import create
-from tests.histories import Shop, house
+from tests.house import Shop, house
 
 LATER = NOW + timedelta(days=3)
 PROBLEMS = "userErrors { code field message }"

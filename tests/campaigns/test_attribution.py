@@ -19,7 +19,7 @@ from app.platform.text import LARGEST
 from app.platform.work import Work
 from tests.campaigns.crowd import DAY, Enrolled, buy, enrol, people, refund, touch
 from tests.conftest import BACKENDS, NOW
-from tests.histories import FULL, Shop, house
+from tests.house import FULL, Shop, house
 from tests.oracle.printing import instant_text, money
 
 QUESTION = """query($by: AttributionKey!, $model: AttributionModel!, $from: DateTime!, $to: DateTime!, $days: Int) {

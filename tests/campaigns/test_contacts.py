@@ -17,7 +17,7 @@ from app.touchpoints.tables import Touchpoint
 from tests.campaigns.acting import arms_of, contact, granted, launched, planned
 from tests.conftest import NOW
 from tests.customers.acting import create
-from tests.histories import Shop, house
+from tests.house import Shop, house
 from tests.purchases import acting as buying
 
 BEFORE, LATER = NOW - timedelta(days=1), NOW + timedelta(hours=2)

@@ -26,7 +26,7 @@ from app.touchpoints.tables import Touchpoint
 from tests.campaigns.acting import arms_of, granted, launched, planned
 from tests.conftest import NOW
 from tests.customers.acting import create
-from tests.histories import FULL, Shop, house
+from tests.house import FULL, Shop, house
 from tests.purchases.acting import buy
 
 BEFORE = NOW - timedelta(days=60)

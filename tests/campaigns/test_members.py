@@ -12,7 +12,7 @@ from app.outreach.tables import CampaignMember
 from app.platform.database import instant_text
 from tests.campaigns.crowd import DAY, Enrolled, buy, enrol, people, refund, touch
 from tests.conftest import NOW
-from tests.histories import FULL, Shop, house
+from tests.house import FULL, Shop, house
 
 LAUNCHED = NOW - 60 * DAY
 MEMBERS = """query($id: ID!, $where: CampaignMemberWhere, $first: Int, $after: String, $last: Int, $before: String) {

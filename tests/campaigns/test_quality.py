@@ -13,7 +13,7 @@ from app.outreach.tables import Campaign
 from app.platform.database import analyze
 from tests.campaigns.crowd import DAY, Enrolled, buy, enrol, people, refund, spend, touch
 from tests.conftest import NOW
-from tests.histories import FULL, Shop, house
+from tests.house import FULL, Shop, house
 from tests.oracle.printing import half_away, instant_text, money
 
 QUESTION = """query($from: DateTime!, $to: DateTime!) { channelQuality(from: $from, to: $to) {

@@ -8,7 +8,7 @@ import pytest
 from app.platform.database import instant_text
 from tests.campaigns.crowd import DAY, Enrolled, buy, enrol, people, refund, spend
 from tests.conftest import NOW
-from tests.histories import Shop, house
+from tests.house import Shop, house
 
 LAUNCHED = NOW - 60 * DAY
 RESULT = """query($id: ID!, $margin: Float! = 1, $asOf: DateTime) {

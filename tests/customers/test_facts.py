@@ -12,28 +12,10 @@ from sqlalchemy import update
 from app.customers.facts import facts, rebuild_all, verify
 from app.platform.ids import key_of
 from tests.conftest import BACKENDS
-from tests.histories import (
-    FACTS,
-    FULL,
-    JUDGED,
-    LATER,
-    Scribe,
-    Shop,
-    default_policy,
-    differences,
-    enter,
-    expected,
-    histories,
-    house,
-    leaf,
-    notable_instants,
-    one_by_one,
-    read_all,
-    selection,
-    up_to,
-    write,
-)
+from tests.histories import Scribe, enter, histories, notable_instants, one_by_one, up_to, write
+from tests.house import FULL, LATER, Shop, house
 from tests.oracle.history import History
+from tests.reading import FACTS, JUDGED, default_policy, differences, expected, leaf, read_all, selection
 
 LIVES = 150 if FULL else 15
 INSTANTS = 8 if FULL else 3

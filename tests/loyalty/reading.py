@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 from app.platform.database import instant_text
-from tests.histories import Shop
+from tests.house import Shop
 from tests.loyalty.rows import ACCOUNTS
 
 QUERY = """query Read($program: ID!, $asOf: DateTime) {

@@ -19,7 +19,7 @@ from app.platform.idempotency import IdempotencyKey
 from app.platform.work import operator, transaction, work
 from tests.api.acting import by
 from tests.api.test_kill import Writer, count, durable_url, free_port, guanxi, serving, wait_for
-from tests.histories import FULL
+from tests.house import FULL
 from tests.loyalty import acting
 from tests.loyalty.judging import sound
 from tests.loyalty.sending import asking

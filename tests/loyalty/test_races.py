@@ -12,7 +12,7 @@ from app.platform.work import operator, work
 from tests.api.acting import Shop, by, line
 from tests.conftest import NOW
 from tests.customers.test_races import at_once as in_threads
-from tests.histories import FULL
+from tests.house import FULL
 from tests.loyalty import acting
 from tests.loyalty.crowd import Somebody
 from tests.loyalty.judging import sound

@@ -20,7 +20,7 @@ from app.platform.days import day_of
 from app.platform.work import Work
 from tests.conftest import NOW
 from tests.customers.acting import create
-from tests.histories import FULL, Shop, house
+from tests.house import FULL, Shop, house
 from tests.loyalty import acting
 from tests.loyalty.judging import sound_account, trial_balance
 from tests.loyalty.model import Programme

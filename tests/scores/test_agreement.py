@@ -19,28 +19,15 @@ import pytest
 from app.customers.measures import customers
 from app.query.measure import Ladder, Noted
 from tests.conftest import BACKENDS, NOW
-from tests.histories import (
-    FACTS,
-    FULL,
-    JUDGED,
-    LATER,
-    Shop,
-    default_policy,
-    histories,
-    house,
-    leaf,
-    letters,
-    read_all,
-    selection,
-    typed,
-    typed_policy,
-    write,
-)
+from tests.histories import histories, write
+from tests.house import FULL, LATER, Shop, house
 from tests.oracle.facts import Facts, facts_of
 from tests.oracle.generator import random_history
 from tests.oracle.history import History
 from tests.oracle.judgements import Policy, judge
 from tests.oracle.printing import half_away, instant_text, money
+from tests.reading import FACTS, JUDGED, default_policy, leaf, letters, read_all, selection
+from tests.scores.scenarios import typed, typed_policy
 
 COUNT = 100 if FULL else 60
 VALUES = 100 if FULL else 3

@@ -12,26 +12,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.conftest import BACKENDS
-from tests.histories import (
-    JUDGED,
-    Shop,
-    default_policy,
-    differences,
-    expected,
-    house,
-    leaf,
-    letters,
-    read_all,
-    selection,
-    typed,
-    typed_policy,
-    write,
-)
+from tests.histories import write
+from tests.house import Shop, house
 from tests.oracle import test_lifecycle, test_tier, test_value
 from tests.oracle.facts import Facts, printed_facts
 from tests.oracle.given import OVERDUE, TODAY, ago, buyer, client, customer, days_ago, loyal, partner
 from tests.oracle.history import History, Order, Refund, Touch, Word
 from tests.oracle.judgements import Policy, judge
+from tests.reading import JUDGED, default_policy, differences, expected, leaf, letters, read_all, selection
+from tests.scores.scenarios import typed, typed_policy
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")

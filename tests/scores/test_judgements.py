@@ -11,26 +11,11 @@ import pytest
 
 from app.scores.actions import publish_policy
 from tests.conftest import BACKENDS, NOW
-from tests.histories import (
-    FACTS,
-    FULL,
-    JUDGED,
-    LATER,
-    Shop,
-    default_policy,
-    differences,
-    expected,
-    histories,
-    house,
-    leaf,
-    letters,
-    notable_instants,
-    read_all,
-    selection,
-    write,
-)
+from tests.histories import histories, notable_instants, write
+from tests.house import FULL, LATER, Shop, house
 from tests.oracle.history import History
 from tests.oracle.judgements import Policy
+from tests.reading import FACTS, JUDGED, default_policy, differences, expected, leaf, letters, read_all, selection
 
 # Zones on both sides of UTC, one with summer time; currencies with two, no and three decimals.
 PLACES = (("Europe/Paris", "EUR", 101), ("America/St_Johns", "JPY", 20), ("Asia/Shanghai", "KWD", 20))

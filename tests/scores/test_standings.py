@@ -30,7 +30,8 @@ from app.scores.tables import StandingSum
 from app.touchpoints import actions as touchpoints
 from schema.schema import world
 from tests.conftest import BACKENDS
-from tests.histories import FULL, LATER, House, Scribe, Shop, histories, house, open_house, write
+from tests.histories import Scribe, histories, write
+from tests.house import FULL, LATER, House, Shop, house, open_house
 from tests.oracle.facts import facts_of
 from tests.oracle.history import History, Order, Touch
 from tests.oracle.judgements import Policy, judge

@@ -15,7 +15,7 @@ from app.touchpoints import actions as touchpoints
 from tests.campaigns.acting import contact, granted, launched
 from tests.conftest import NOW
 from tests.customers.acting import create
-from tests.histories import Shop, house
+from tests.house import Shop, house
 
 DAY = timedelta(days=1)
 LAUNCHED, LATER = NOW - 60 * DAY, NOW + timedelta(hours=1)
