@@ -32,6 +32,7 @@ LONGEST = (
     "api/test_wall.py",
     "query/test_walk.py",
     "test_demo.py",
+    "scores/test_steps.py",
     "loyalty/test_refusals.py",
     "bulk/test_cdnow.py",
     "live/test_socket.py",
@@ -41,6 +42,7 @@ LONGEST = (
     "loyalty/test_invariants.py",
     "campaigns/test_launch.py",
     "segments/test_members.py",
+    "scores/test_explanations.py",
     "scores/test_judgements.py",
 )
 

@@ -16,8 +16,8 @@ from tests.oracle import test_lifecycle, test_tier, test_value
 from tests.oracle.facts import Facts
 from tests.oracle.given import OVERDUE, TODAY, ago, buyer, client, customer, days_ago, loyal, partner
 from tests.oracle.judgements import Policy, judge
-from tests.reading import JUDGED, leaf, letters, selection
-from tests.scores.scenarios import typed, typed_policy
+from tests.reading import leaf, letters, selection
+from tests.scores.scenarios import SAID, scenario, typed, typed_policy
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 backends = pytest.mark.parametrize("backend", BACKENDS)
@@ -187,13 +187,12 @@ def shop(backend: str, zone: str = "UTC") -> Shop:
 
 
 def scenarios(backend: str, cases: list[tuple[str, Facts, Any, Policy | None]]) -> list[Any]:
-    """What each case is judged, several to a request."""
-    found, paths = [], [path for path in JUDGED if path != "value.perceived.answeredOn"]
-    query = f"""query One($facts: CustomerFactsInput!, $policy: PolicySetInput) {{
-      customerScenario(facts: $facts, policy: $policy) {{ {selection(paths)} }} }}"""
+    """What each case is judged."""
+    found = []
     for path, facts, _, policy in cases:
-        given = {"facts": typed(facts, TODAY, 2), "policy": policy and typed_policy(policy, 2)}
-        found.append(leaf(shop(backend).ask(query, NOON, **given)["customerScenario"], path))
+        proposed = policy and typed_policy(policy, 2)
+        said = scenario(shop(backend), typed(facts, TODAY, 2), selection(SAID), NOON, proposed)
+        found.append(leaf(said, path))
     return found
 
 
