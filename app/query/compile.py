@@ -94,7 +94,8 @@ class Compiler:
             needs.of(items)
         order = {key.node for key in page.order} if page else set()
         shape, nodes, _ = self._trusted(shape, needs.nodes | order, needs)
-        return Graph(shape, needs.explainer.what_ifs).closure(nodes)
+        graph = Graph(shape, needs.explainer.what_ifs)
+        return {node for node in graph.closure(nodes) if graph.height(node) == 0}
 
     def _trusted(self, shape: Shape, nodes: set[str], needs: "Needs") -> tuple[Shape, set[str], list[str]]:
         """The shape to read them from, and the guards of what is kept there."""
@@ -106,12 +107,12 @@ class Compiler:
             self.statement.shared["trusted"] = True
         return (shape.kept.shape, nodes | set(guards), guards) if guards else (shape, nodes, [])
 
-    def is_flat(self, shape: Shape, selections: Sequence[Items]) -> bool:
-        """Whether the selections are of the rows alone, without other rows or explanations."""
+    def is_flat(self, shape: Shape, selections: Sequence[Items], columns: Collection[str]) -> bool:
+        """Whether the selections are of these columns of the rows alone: nothing judged or explained, no other rows."""
         needs = Needs(shape)
         for items in selections:
             needs.of(items)
-        return not needs.children and not needs.explainer.told
+        return needs.nodes <= set(columns) and not needs.children and not needs.explainer.told
 
     # -------------------------------------------------------------- rows
 
@@ -172,6 +173,9 @@ class Compiler:
             )
         texts += [wide[name].label(f"kept_{name}") for name in keep]
         passed = [wide.passed[name].label(name) for name in passing]
+        if wide.fence is not None:
+            again = sql.written_again([*passed, *texts], wide.source)
+            wide.fence.up = again is None or not again.isdisjoint(wide.dear)
         return select(*passed, *texts).select_from(source).cte(self.statement.name(f"{shape.name}_rows"))
 
     def _wide(self, shape: Shape, reading: Reading) -> Reading:

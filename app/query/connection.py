@@ -53,7 +53,11 @@ def connection(compiler: "Compiler", many: Many, shape: Shape, parents: FromClau
             joined = _numbered(compiler, many, shape, parents, _lists(many), cursors, beyond, key)
         else:
             joined = _in_order(compiler, many, shape, parents, _lists(many), key)
-    found = joined.c if joined is not None else None
+    found: Any = joined.c if joined is not None else None
+    if joined is not None and key is not None and len(found) == 1:
+        # Of one parent and one text there is nothing to join: looked up, it is neither copied nor searched through.
+        found = {column.name: select(column).scalar_subquery() for column in found}
+        joined = None
     pattern = sql.json_object(_field(n, field, many.page, found, total) for n, field in enumerate(many.fields))
     made = [source for source in (joined, total) if source is not None]
     return Child(made, many.relation.parent if many.relation else "", pattern)
@@ -82,17 +86,21 @@ def _in_order(
     selections = [items for _, each in lists for items in each]
     needed = compiler.stored(shape, selections, None)
     brings = brought_with(statement, many, shape, needed, nested)
-    if parents is not None and needed <= brings and compiler.is_flat(shape, selections):
+    if parents is not None and compiler.is_flat(shape, selections, brings):
         return _of_parent(compiler, many, shape, parents, lists, brings)
     page_rows = cut(statement, many, shape, parents, brings, numbered=False, key=key)
-    keys = [f"key_{n}" for n in range(len(page.order))]
+    # SQLite joins texts as rows come. Where all that is shown is in the page, they come in its order.
+    comes = statement.dialect == "sqlite" and needed <= brings and not page.backward
+    keys = [] if comes else [f"key_{n}" for n in range(len(page.order))]
     passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
-    rows = compiler.level(shape, page_rows, selections, passing, None, keep=["id"], brings=brings)
+    rows = compiler.level(
+        shape, page_rows, selections, passing, None, keep=[] if comes else ["id"], brings=brings
+    )
     # A page that was read from its far end is told from the near one.
-    order = ordering(shape, replace(page, backward=False), [rows.c[key] for key in keys], rows.c.kept_id)
+    nearest = replace(page, backward=False)
+    order = [] if comes else ordering(shape, nearest, [rows.c[key] for key in keys], rows.c.kept_id)
     o: Any = rows.c
-    if statement.dialect == "sqlite":
-        # It joins texts as rows come, so they come in order.
+    if statement.dialect == "sqlite" and not comes:
         o = select(rows).order_by(*order).subquery(statement.name("ordered")).c
         order = []
     results = [

@@ -94,9 +94,8 @@ def cut(
     if parents is None or many.relation is None:
         limited = _page(statement, shape, page, near, limit, f"{name}_each")
         found = finished(limited.cte(f"{name}_page"), [])
-        # Where it is read but once, PostgreSQL sees through it to the order of the index.
-        through = not numbered and statement.dialect == "postgresql"
-        return found.cte(name) if through else fenced(found, name)
+        # Where it is read but once, PostgreSQL sees through it to the order of the index, and SQLite copies nothing.
+        return fenced(found, name) if numbered else found.cte(name)
     mine = near.where(rows[many.relation.child] == column_of(parents, "id"))
     if statement.dialect == "postgresql":
         each = lateral(_of_parent(statement, many, shape, parents, mine, limit, name), f"{name}_page")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     CTE,
     BindParameter,
     Case,
+    ClauseElement,
     ColumnClause,
     ColumnElement,
     FromClause,
@@ -29,6 +30,8 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import roles
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import BigInteger, TypeEngine
 
@@ -106,14 +109,29 @@ def in_force(statement: Statement, policies: Table) -> CTE:
     )
 
 
+class Fence(roles.StatementOptionRole, ClauseElement):
+    """Before the rows of a common table expression: makes them once, while it is `up`."""
+
+    inherit_cache = False
+    up = True
+
+
+@compiles(Fence)
+def _fence(fence: Fence, *_: Any, **__: Any) -> str:
+    return "MATERIALIZED" if fence.up else ""
+
+
 @dataclass
 class Reading:
-    """Where rows come from and what each node is there."""
+    """Where rows come from and what each node is there. `fence`: stands before them for as long as one of `dear` may be
+    named more than once, the columns that are not to be made twice."""
 
     source: FromClause
     tests: list[ColumnElement[bool]]
     nodes: Mapping[str, Expression]
     passed: Mapping[str, Expression]
+    fence: Fence | None = None
+    dear: Collection[str] = ()
 
     def __getitem__(self, node: str) -> Expression:
         return self.nodes[node]
@@ -264,14 +282,15 @@ def in_layers(
     # Below a cut a threshold must stay a constant to the planner, so that it can be the end of an index range.
     p = Joined(statement.policy, statement.today, statement.now) if few else statement.thresholds
     heights = {node: graph.height(node) for node in measures}
-    fences = _fences(graph, heights, wanted, p) if few else set[int]()
+    fences, dear = _fences(graph, heights, wanted, p) if few else (set[int](), set[str]())
+    last, fence = max(heights.values()), Fence() if few else None
     columns = [expression.label(name) for name, expression in base.passed.items()]
     columns += [expression.label(column_name(node)) for node, expression in sorted(base.nodes.items())]
     rows: Any = select(*columns).select_from(base.source).where(*base.tests)
     read_only = all(isinstance(expression, ColumnClause) for expression in base.nodes.values())
     layer: FromClause = fenced(rows, statement.name("k")) if few and not read_only else rows.cte(statement.name("k"))
     known = set(base.nodes)
-    for height in range(1, max(heights.values()) + 1):
+    for height in range(1, last + 1):
         below = layer
         made = sorted(node for node, at in heights.items() if at == height)
 
@@ -291,15 +310,20 @@ def in_layers(
             known &= above
             passed = [column_of(below, name) for name in [*base.passed, *map(column_name, sorted(known))]]
         rows = select(*passed, *expressions).select_from(source)
-        layer = fenced(rows, statement.name("j")) if height in fences else rows.cte(statement.name("j"))
+        layer = rows.cte(statement.name("j"))
+        if height in fences:
+            layer = layer.prefix_with(fence if fence is not None and height == last else Fence())
         known |= set(made)
     nodes = {node: _typed_column(graph, layer, node) for node in known}
-    return Reading(layer, [], nodes, {name: column_of(layer, name) for name in base.passed})
+    passed_on = {name: column_of(layer, name) for name in base.passed}
+    return Reading(layer, [], nodes, passed_on, fence, set(map(column_name, dear)))
 
 
-def _fences(graph: Graph, heights: Mapping[str, int], wanted: Collection[str], p: Thresholds) -> set[int]:
-    """The layers that are to be made once: the last one, and each with a decision that is named more than once above.
-    Every fence costs a copy of its rows."""
+def _fences(
+    graph: Graph, heights: Mapping[str, int], wanted: Collection[str], p: Thresholds
+) -> tuple[set[int], set[str]]:
+    """The layers that are to be made once: the last one, and each with a decision that is named more than once above;
+    and what is decided since the last but one. Every fence costs a copy of its rows."""
     named, deciding, names = Counter(wanted), set[str](), dict[str, set[str]]()
     for node in heights:
         parts = list(iterate(graph.expression(node, ColumnClause, p)))
@@ -310,18 +334,18 @@ def _fences(graph: Graph, heights: Mapping[str, int], wanted: Collection[str], p
             deciding.add(node)
     last = max(heights.values())
     found, open_ = {last}, set[str]()
-    for height in range(1, last):
+    for height in range(1, last + 1):
         open_ |= {node for node, at in heights.items() if at == height and (node in deciding or open_ & names[node])}
-        if any(named[node] > 1 for node in open_):
+        if height < last and any(named[node] > 1 for node in open_):
             found.add(height)
             open_ = set()
-    return found
+    return found, open_
 
 
 def fenced(rows: Select[Any], name: str) -> CTE:
     """Rows that are made once. Unfenced, a database may write each expression out wherever it is named, and so down
     through all layers."""
-    return rows.cte(name).prefix_with("MATERIALIZED")
+    return rows.cte(name).prefix_with(Fence())
 
 
 def _typed_column(graph: Graph, source: FromClause, node: str) -> Expression:

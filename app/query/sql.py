@@ -5,11 +5,25 @@ Every element here compiles to equal text on SQLite (3.38 and later) and Postgre
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, case, cast, func, literal_column
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    ColumnClause,
+    ColumnElement,
+    FromClause,
+    ScalarSelect,
+    SelectBase,
+    Text,
+    case,
+    cast,
+    func,
+    literal_column,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import concat_op
@@ -159,8 +173,30 @@ class Found(FunctionElement[int]):
     inherit_cache = True
 
 
+# Elements that write an argument out more than once.
+_REPEATING: set[type[Any]] = set()
+
+
+def written_again(elements: Iterable[ClauseElement], source: FromClause) -> set[str] | None:
+    """The columns of a source that are written out more than once; None where a query within names what it will."""
+    found: Counter[str] = Counter()
+    waiting = [(element, 1) for element in elements]
+    while waiting:
+        part, times = waiting.pop()
+        if isinstance(part, ColumnClause):
+            found[part.name] += times if part.table is source else 0
+        elif isinstance(part, ScalarSelect | SelectBase):
+            return None
+        else:
+            times += type(part) in _REPEATING
+            waiting += [(each, times) for each in part.get_children()]
+    return {name for name, times in found.items() if times > 1}
+
+
 def _spell(element: type[Any], dialect: str, pattern: str) -> None:
     """`pattern` takes the compiled arguments by position."""
+    if any(pattern.count(f"{{{place}}}") > 1 for place in range(5)):
+        _REPEATING.add(element)
 
     @compiles(element, dialect)
     def spell(node: Any, compiler: Any, **options: Any) -> str:

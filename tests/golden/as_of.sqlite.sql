@@ -3,7 +3,7 @@ WITH cut_page AS
 FROM customers AS customer
 WHERE customer.org_id = :org AND customer.archived_at IS NULL ORDER BY customer.name ASC, customer.id ASC
 LIMIT :customers_size OFFSET 0),
-cut AS MATERIALIZED
+cut AS
 (SELECT cut_page.id, cut_page.key_0
 FROM cut_page),
 bought AS

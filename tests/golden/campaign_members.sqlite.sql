@@ -1,9 +1,74 @@
-WITH cut AS
+WITH k_2 AS
+(SELECT campaign_member.campaign_id, CASE WHEN (EXISTS (SELECT 1
+FROM touchpoints AS contact
+WHERE contact.org_id = campaign_member.org_id AND contact.campaign_id = campaign_member.campaign_id AND contact.customer_id = campaign_member.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
+FROM campaigns AS its_campaign
+WHERE its_campaign.org_id = campaign_member.org_id AND its_campaign.id = campaign_member.campaign_id))) THEN 1 ELSE 0 END AS contacted, CASE WHEN (EXISTS (SELECT 1
+FROM purchases AS bought
+WHERE bought.org_id = campaign_member.org_id AND bought.customer_id = campaign_member.customer_id AND bought.purchased_at >= campaign_member.enrolled_at AND bought.local_day <= campaign_member.until_day AND bought.voided_at IS NULL AND NOT (coalesce(bought.refunded_minor, 0) > 0 AND coalesce(bought.refunded_minor, 0) >= bought.gross_minor))) THEN 1 ELSE 0 END AS converted, campaign_member.id, CASE WHEN (EXISTS (SELECT 1
+FROM touchpoints AS contact
+WHERE contact.org_id = campaign_member.org_id AND contact.campaign_id = campaign_member.campaign_id AND contact.customer_id = campaign_member.customer_id AND contact.direction = 'INBOUND' AND contact.occurred_at >= campaign_member.enrolled_at AND contact.retracted_at IS NULL)) THEN 1 ELSE 0 END AS responded
+FROM campaign_members AS campaign_member
+WHERE campaign_member.org_id = :org AND campaign_member.arm IS NOT NULL),
+j_2 AS
+(SELECT k_2.*, CASE WHEN (k_2.converted = 1) THEN 3 WHEN (k_2.responded = 1) THEN 2 WHEN (k_2.contacted = 1) THEN 1 ELSE 0 END AS member_status
+FROM k_2),
+cut_2_page AS
+(SELECT j_2.id
+FROM j_2
+WHERE j_2.member_status IN (SELECT "each".value
+FROM json_each(:campaign_members_where_status_in) AS "each") AND j_2.campaign_id = :by_id ORDER BY j_2.id ASC
+LIMIT :campaign_members_size OFFSET 0),
+cut_2 AS
+(SELECT cut_2_page.id
+FROM cut_2_page),
+k_3 AS MATERIALIZED
+(SELECT campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
+FROM touchpoints AS contact
+WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
+FROM campaigns AS its_campaign
+WHERE its_campaign.org_id = campaign_member_2.org_id AND its_campaign.id = campaign_member_2.campaign_id))) THEN 1 ELSE 0 END AS contacted, (SELECT min(contact.occurred_at) AS min_1
+FROM touchpoints AS contact
+WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
+FROM campaigns AS its_campaign
+WHERE its_campaign.org_id = campaign_member_2.org_id AND its_campaign.id = campaign_member_2.campaign_id)) AS contacted_at, CASE WHEN (EXISTS (SELECT 1
+FROM purchases AS bought
+WHERE bought.org_id = campaign_member_2.org_id AND bought.customer_id = campaign_member_2.customer_id AND bought.purchased_at >= campaign_member_2.enrolled_at AND bought.local_day <= campaign_member_2.until_day AND bought.voided_at IS NULL AND NOT (coalesce(bought.refunded_minor, 0) > 0 AND coalesce(bought.refunded_minor, 0) >= bought.gross_minor))) THEN 1 ELSE 0 END AS converted, campaign_member_2.customer_id, campaign_member_2.id, CASE WHEN (EXISTS (SELECT 1
+FROM touchpoints AS contact
+WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'INBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL)) THEN 1 ELSE 0 END AS responded, coalesce((SELECT CAST(sum(bought.gross_reporting - coalesce(bought.refunded_reporting, 0)) AS INTEGER) AS sum_1
+FROM purchases AS bought
+WHERE bought.org_id = campaign_member_2.org_id AND bought.customer_id = campaign_member_2.customer_id AND bought.purchased_at >= campaign_member_2.enrolled_at AND bought.local_day <= campaign_member_2.until_day AND bought.voided_at IS NULL AND NOT (coalesce(bought.refunded_minor, 0) > 0 AND coalesce(bought.refunded_minor, 0) >= bought.gross_minor)), 0) AS spend_minor
+FROM cut_2 JOIN campaign_members AS campaign_member_2 ON campaign_member_2.org_id = :org AND campaign_member_2.id = cut_2.id
+WHERE campaign_member_2.arm IS NOT NULL),
+j_3 AS
+(SELECT k_3.*, CASE WHEN (k_3.converted = 1) THEN 3 WHEN (k_3.responded = 1) THEN 2 WHEN (k_3.contacted = 1) THEN 1 ELSE 0 END AS member_status
+FROM k_3),
+cut_3 AS
+(SELECT DISTINCT j_3.customer_id AS id
+FROM j_3
+WHERE j_3.customer_id IS NOT NULL),
+customer_wide AS MATERIALIZED
+(SELECT customer.id, customer.name
+FROM cut_3 JOIN customers AS customer ON customer.org_id = :org AND customer.id = cut_3.id),
+customer_rows AS
+(SELECT format('{"name":%s}', json_quote(customer_wide.name)) AS json_0, customer_wide.id AS kept_id
+FROM customer_wide),
+joined_2 AS MATERIALIZED
+(SELECT customer_rows.kept_id AS parent, customer_rows.json_0
+FROM customer_rows),
+campaign_member_rows AS
+(SELECT format('{"arm":"%s","status":"%s","contactedAt":%s,"spend":{"amount":"%s","currency":%s},"customer":%s}', j_3.arm, CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END, coalesce('"' || j_3.contacted_at || '"', 'null'), (CASE WHEN j_3.spend_minor < 0 THEN '-' WHEN j_3.spend_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE format('%d.%0*d', abs(j_3.spend_minor) / :unit, :exponent, abs(j_3.spend_minor) % :unit) END), :currency_json, coalesce(joined_2.json_0, 'null')) AS json_0, j_3.id AS kept_id
+FROM j_3 LEFT OUTER JOIN joined_2 ON joined_2.parent = j_3.customer_id),
+joined_3 AS
+(SELECT coalesce(group_concat(ordered_2.json_0, ','), '') AS list_0
+FROM (SELECT campaign_member_rows.json_0, campaign_member_rows.kept_id
+FROM campaign_member_rows ORDER BY campaign_member_rows.kept_id ASC) AS ordered_2),
+cut AS
 (SELECT campaign.holdout, campaign.id, campaign.launched_at, campaign.matched, campaign.name, campaign.status, campaign.treatment
 FROM campaigns AS campaign
 WHERE campaign.org_id = :org AND campaign.id = :by_id),
 k AS MATERIALIZED
-(SELECT coalesce((SELECT CAST(sum(booked.amount_reporting) AS INTEGER) AS sum_1
+(SELECT coalesce((SELECT CAST(sum(booked.amount_reporting) AS INTEGER) AS sum_2
 FROM campaign_costs AS booked
 WHERE booked.org_id = campaign_2.org_id AND booked.campaign_id = campaign_2.id), 0) AS cost_minor, campaign_2.holdout, campaign_2.id, campaign_2.launched_at, campaign_2.matched, campaign_2.name, campaign_2.status, campaign_2.treatment
 FROM cut JOIN campaigns AS campaign_2 ON campaign_2.org_id = :org AND campaign_2.id = cut.id),
@@ -34,73 +99,9 @@ joined AS MATERIALIZED
 (SELECT ordered.parent, group_concat(ordered.json_0, ',') AS list
 FROM (SELECT exclusion_rows.parent, exclusion_rows.json_0, row_number() OVER (PARTITION BY exclusion_rows.parent ORDER BY exclusion_rows.kept_reason ASC) AS place
 FROM exclusion_rows ORDER BY exclusion_rows.parent, place) AS ordered GROUP BY ordered.parent),
-k_2 AS
-(SELECT campaign_member.campaign_id, CASE WHEN (EXISTS (SELECT 1
-FROM touchpoints AS contact
-WHERE contact.org_id = campaign_member.org_id AND contact.campaign_id = campaign_member.campaign_id AND contact.customer_id = campaign_member.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
-FROM campaigns AS its_campaign
-WHERE its_campaign.org_id = campaign_member.org_id AND its_campaign.id = campaign_member.campaign_id))) THEN 1 ELSE 0 END AS contacted, CASE WHEN (EXISTS (SELECT 1
-FROM purchases AS bought
-WHERE bought.org_id = campaign_member.org_id AND bought.customer_id = campaign_member.customer_id AND bought.purchased_at >= campaign_member.enrolled_at AND bought.local_day <= campaign_member.until_day AND bought.voided_at IS NULL AND NOT (coalesce(bought.refunded_minor, 0) > 0 AND coalesce(bought.refunded_minor, 0) >= bought.gross_minor))) THEN 1 ELSE 0 END AS converted, campaign_member.id, CASE WHEN (EXISTS (SELECT 1
-FROM touchpoints AS contact
-WHERE contact.org_id = campaign_member.org_id AND contact.campaign_id = campaign_member.campaign_id AND contact.customer_id = campaign_member.customer_id AND contact.direction = 'INBOUND' AND contact.occurred_at >= campaign_member.enrolled_at AND contact.retracted_at IS NULL)) THEN 1 ELSE 0 END AS responded
-FROM campaign_members AS campaign_member
-WHERE campaign_member.org_id = :org AND campaign_member.arm IS NOT NULL),
-j_2 AS
-(SELECT k_2.*, CASE WHEN (k_2.converted = 1) THEN 3 WHEN (k_2.responded = 1) THEN 2 WHEN (k_2.contacted = 1) THEN 1 ELSE 0 END AS member_status
-FROM k_2),
-cut_2_page AS
-(SELECT j_2.id
-FROM j_2
-WHERE j_2.member_status IN (SELECT "each".value
-FROM json_each(:campaign_members_where_status_in) AS "each") AND j_2.campaign_id = :by_id ORDER BY j_2.id ASC
-LIMIT :campaign_members_size OFFSET 0),
-cut_2 AS MATERIALIZED
-(SELECT cut_2_page.id
-FROM cut_2_page),
-k_3 AS MATERIALIZED
-(SELECT campaign_member_2.arm, CASE WHEN (EXISTS (SELECT 1
-FROM touchpoints AS contact
-WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
-FROM campaigns AS its_campaign
-WHERE its_campaign.org_id = campaign_member_2.org_id AND its_campaign.id = campaign_member_2.campaign_id))) THEN 1 ELSE 0 END AS contacted, (SELECT min(contact.occurred_at) AS min_1
-FROM touchpoints AS contact
-WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'OUTBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL AND contact.channel = (SELECT its_campaign.channel
-FROM campaigns AS its_campaign
-WHERE its_campaign.org_id = campaign_member_2.org_id AND its_campaign.id = campaign_member_2.campaign_id)) AS contacted_at, CASE WHEN (EXISTS (SELECT 1
-FROM purchases AS bought
-WHERE bought.org_id = campaign_member_2.org_id AND bought.customer_id = campaign_member_2.customer_id AND bought.purchased_at >= campaign_member_2.enrolled_at AND bought.local_day <= campaign_member_2.until_day AND bought.voided_at IS NULL AND NOT (coalesce(bought.refunded_minor, 0) > 0 AND coalesce(bought.refunded_minor, 0) >= bought.gross_minor))) THEN 1 ELSE 0 END AS converted, campaign_member_2.customer_id, campaign_member_2.id, CASE WHEN (EXISTS (SELECT 1
-FROM touchpoints AS contact
-WHERE contact.org_id = campaign_member_2.org_id AND contact.campaign_id = campaign_member_2.campaign_id AND contact.customer_id = campaign_member_2.customer_id AND contact.direction = 'INBOUND' AND contact.occurred_at >= campaign_member_2.enrolled_at AND contact.retracted_at IS NULL)) THEN 1 ELSE 0 END AS responded, coalesce((SELECT CAST(sum(bought.gross_reporting - coalesce(bought.refunded_reporting, 0)) AS INTEGER) AS sum_2
-FROM purchases AS bought
-WHERE bought.org_id = campaign_member_2.org_id AND bought.customer_id = campaign_member_2.customer_id AND bought.purchased_at >= campaign_member_2.enrolled_at AND bought.local_day <= campaign_member_2.until_day AND bought.voided_at IS NULL AND NOT (coalesce(bought.refunded_minor, 0) > 0 AND coalesce(bought.refunded_minor, 0) >= bought.gross_minor)), 0) AS spend_minor
-FROM cut_2 JOIN campaign_members AS campaign_member_2 ON campaign_member_2.org_id = :org AND campaign_member_2.id = cut_2.id
-WHERE campaign_member_2.arm IS NOT NULL),
-j_3 AS MATERIALIZED
-(SELECT k_3.*, CASE WHEN (k_3.converted = 1) THEN 3 WHEN (k_3.responded = 1) THEN 2 WHEN (k_3.contacted = 1) THEN 1 ELSE 0 END AS member_status
-FROM k_3),
-cut_3 AS
-(SELECT DISTINCT j_3.customer_id AS id
-FROM j_3
-WHERE j_3.customer_id IS NOT NULL),
-customer_wide AS MATERIALIZED
-(SELECT customer.id, customer.name
-FROM cut_3 JOIN customers AS customer ON customer.org_id = :org AND customer.id = cut_3.id),
-customer_rows AS
-(SELECT format('{"name":%s}', json_quote(customer_wide.name)) AS json_0, customer_wide.id AS kept_id
-FROM customer_wide),
-joined_2 AS MATERIALIZED
-(SELECT customer_rows.kept_id AS parent, customer_rows.json_0
-FROM customer_rows),
-campaign_member_rows AS
-(SELECT format('{"arm":"%s","status":"%s","contactedAt":%s,"spend":{"amount":"%s","currency":%s},"customer":%s}', j_3.arm, CASE j_3.member_status WHEN 0 THEN 'ENROLLED' WHEN 1 THEN 'CONTACTED' WHEN 2 THEN 'RESPONDED' WHEN 3 THEN 'CONVERTED' END, coalesce('"' || j_3.contacted_at || '"', 'null'), (CASE WHEN j_3.spend_minor < 0 THEN '-' WHEN j_3.spend_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j_3.spend_minor) AS text) ELSE format('%d.%0*d', abs(j_3.spend_minor) / :unit, :exponent, abs(j_3.spend_minor) % :unit) END), :currency_json, coalesce(joined_2.json_0, 'null')) AS json_0, j_3.id AS kept_id
-FROM j_3 LEFT OUTER JOIN joined_2 ON joined_2.parent = j_3.customer_id),
-joined_3 AS
-(SELECT coalesce(group_concat(ordered_2.json_0, ','), '') AS list_0
-FROM (SELECT campaign_member_rows.json_0, campaign_member_rows.kept_id
-FROM campaign_member_rows ORDER BY campaign_member_rows.kept_id ASC) AS ordered_2),
 campaign_rows AS
-(SELECT format('{"name":%s,"status":"%s","cost":{"amount":"%s","currency":%s},"launch":%s,"members":{"nodes":[%s]}}', json_quote(j.name), CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END, (CASE WHEN j.cost_minor < 0 THEN '-' WHEN j.cost_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE format('%d.%0*d', abs(j.cost_minor) / :unit, :exponent, abs(j.cost_minor) % :unit) END), :currency_json, CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE format('{"matched":%s,"excluded":[%s],"treatment":%s,"holdout":%s}', CAST(j.matched AS TEXT), coalesce(joined.list, ''), CAST(j.treatment AS TEXT), CAST(j.holdout AS TEXT)) END, coalesce(joined_3.list_0, '')) AS json_0
-FROM j LEFT OUTER JOIN joined ON joined.parent = j.id LEFT OUTER JOIN joined_3 ON 1 = 1)
+(SELECT format('{"name":%s,"status":"%s","cost":{"amount":"%s","currency":%s},"launch":%s,"members":{"nodes":[%s]}}', json_quote(j.name), CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END, (CASE WHEN j.cost_minor < 0 THEN '-' WHEN j.cost_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE format('%d.%0*d', abs(j.cost_minor) / :unit, :exponent, abs(j.cost_minor) % :unit) END), :currency_json, CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE format('{"matched":%s,"excluded":[%s],"treatment":%s,"holdout":%s}', CAST(j.matched AS TEXT), coalesce(joined.list, ''), CAST(j.treatment AS TEXT), CAST(j.holdout AS TEXT)) END, coalesce((SELECT joined_3.list_0
+FROM joined_3), '')) AS json_0
+FROM j LEFT OUTER JOIN joined ON joined.parent = j.id)
 SELECT (SELECT campaign_rows.json_0
 FROM campaign_rows) AS anon_1

@@ -5,7 +5,7 @@ WHERE customer.org_id = :org::UUID AND customer.id = :by_id::UUID),
 k AS
 (SELECT cut.email, customer_facts.gross_minor, cut.id, customer_facts.kept_orders, cut.name, customer_facts.refunded_minor
 FROM cut JOIN customer_facts AS customer_facts ON customer_facts.org_id = :org::UUID AND customer_facts.customer_id = cut.id),
-j AS MATERIALIZED
+j AS
 (SELECT k.*, k.gross_minor - k.refunded_minor AS net_minor
 FROM k),
 reference_wide AS MATERIALIZED

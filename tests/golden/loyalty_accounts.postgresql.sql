@@ -16,7 +16,7 @@ j AS
 FROM loyalty_programs AS of_program
 WHERE of_program.org_id = k.org_id AND of_program.id = k.program_id) AS is_levelled, k.due_at > :now::TIMESTAMP WITH TIME ZONE AS is_posted, k.kept_rank AS level_rank, k.available AS now_available, k.kept_version AS terms_version
 FROM k),
-j_2 AS MATERIALIZED
+j_2 AS
 (SELECT j.key_0, j.id, j.is_levelled, j.is_posted, j.level_rank, j.now_available, j.number, (SELECT level_level.name
 FROM loyalty_levels AS level_level
 WHERE level_level.org_id = j.org_id AND level_level.program_id = j.program_id AND level_level.version = j.terms_version AND level_level.rank = j.level_rank) AS level_name

@@ -3,28 +3,27 @@ WITH cut_page AS
 FROM loyalty_accounts AS account
 WHERE account.org_id = :org ORDER BY account.opened_at ASC, account.id ASC
 LIMIT :loyaltyAccounts_size OFFSET 0),
-cut AS MATERIALIZED
+cut AS
 (SELECT cut_page.id, cut_page.key_0, cut_page.available, cut_page.due_at, cut_page.kept_rank, cut_page.kept_version, cut_page.number, cut_page.org_id, cut_page.program_id
 FROM cut_page),
 k AS
-(SELECT cut.key_0, cut.available, cut.due_at, cut.id, cut.kept_rank, cut.kept_version, cut.number, cut.org_id, cut.program_id
+(SELECT cut.available, cut.due_at, cut.id, cut.kept_rank, cut.kept_version, cut.number, cut.org_id, cut.program_id
 FROM cut),
 j AS
 (SELECT k.*, k.due_at > :now AND k.kept_version = (SELECT of_program.version
 FROM loyalty_programs AS of_program
 WHERE of_program.org_id = k.org_id AND of_program.id = k.program_id) AS is_levelled, k.due_at > :now AS is_posted, k.kept_rank AS level_rank, k.available AS now_available, k.kept_version AS terms_version
 FROM k),
-j_2 AS MATERIALIZED
-(SELECT j.key_0, j.id, j.is_levelled, j.is_posted, j.level_rank, j.now_available, j.number, (SELECT level_level.name
+j_2 AS
+(SELECT j.id, j.is_levelled, j.is_posted, j.level_rank, j.now_available, j.number, (SELECT level_level.name
 FROM loyalty_levels AS level_level
 WHERE level_level.org_id = j.org_id AND level_level.program_id = j.program_id AND level_level.version = j.terms_version AND level_level.rank = j.level_rank) AS level_name
 FROM j),
 account_rows AS
-(SELECT j_2.key_0, format('{"number":%s,"balance":{"available":%s},"level":%s}%s%s', json_quote(j_2.number), CAST(j_2.now_available AS TEXT), CASE WHEN (j_2.level_rank IS NULL) THEN 'null' ELSE format('{"name":%s}', json_quote(j_2.level_name)) END, CASE WHEN j_2.is_levelled THEN '' ELSE '' END, CASE WHEN j_2.is_posted THEN '' ELSE '' END) AS json_0, j_2.id AS kept_id
+(SELECT format('{"number":%s,"balance":{"available":%s},"level":%s}%s%s', json_quote(j_2.number), CAST(j_2.now_available AS TEXT), CASE WHEN (j_2.level_rank IS NULL) THEN 'null' ELSE format('{"name":%s}', json_quote(j_2.level_name)) END, CASE WHEN j_2.is_levelled THEN '' ELSE '' END, CASE WHEN j_2.is_posted THEN '' ELSE '' END) AS json_0
 FROM j_2),
 joined AS
-(SELECT coalesce(group_concat(ordered.json_0, ','), '') AS list_0
-FROM (SELECT account_rows.key_0, account_rows.json_0, account_rows.kept_id
-FROM account_rows ORDER BY account_rows.key_0 ASC, account_rows.kept_id ASC) AS ordered)
+(SELECT coalesce(group_concat(account_rows.json_0, ','), '') AS list_0
+FROM account_rows)
 SELECT (SELECT format('{"nodes":[%s]}', coalesce(joined.list_0, '')) AS template_1
 FROM joined) AS anon_1

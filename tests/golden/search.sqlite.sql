@@ -11,7 +11,7 @@ cut_page AS
 FROM customers AS customer_2 JOIN hits_2 ON hits_2.subject = customer_2.id
 WHERE customer_2.org_id = :org AND customer_2.archived_at IS NULL ORDER BY hits_2.rank DESC, customer_2.id DESC
 LIMIT :customers_size OFFSET 0),
-cut AS MATERIALIZED
+cut AS
 (SELECT cut_page.id, cut_page.key_0
 FROM cut_page),
 customer_wide AS MATERIALIZED
