@@ -18,10 +18,9 @@ from schema.scalars import DateTime
 def paid(limiter: Limiter | None, request: Asked, price: int) -> bool:
     """Whether it could be taken at once, from what this process has: so it is with nearly all that is asked."""
     standing = limiter.spend(request.caller, price) if limiter is not None and price <= MOST else None
-    if standing is None:
-        return False
-    _take(request, price, standing)
-    return True
+    if standing is not None:
+        _take(request, price, standing)
+    return standing is not None
 
 
 def _take(request: Asked, price: int, standing: Standing) -> None:

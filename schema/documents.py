@@ -1,7 +1,6 @@
 """Documents and their operations: parsed, validated and bounded once, and kept with what was planned of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -31,13 +30,13 @@ from schema.schema import coverage, graphql_schema
 MOST_TOKENS, LONGEST_NAME = 2_000, 100
 # Few sets of scopes are ever given.
 MOST_VERDICTS = 64
-# Kinds of variables whose values are what they were sent as.
-_SIMPLE: dict[str, Callable[[Any], bool]] = {
-    "ID": lambda value: type(value) is str,
-    "String": lambda value: type(value) is str,
-    "Boolean": lambda value: type(value) is bool,
-    "Int": lambda value: type(value) is int and -(2**31) <= value < 2**31,
-    "SafeInt": lambda value: type(value) is int and -SAFE <= value <= SAFE,
+# Kinds of variables whose values are what they were sent as: Python's type, and the largest, in either direction.
+_SIMPLE: dict[str, tuple[type, int | None]] = {
+    "ID": (str, None),
+    "String": (str, None),
+    "Boolean": (bool, None),
+    "Int": (int, 2**31 - 1),
+    "SafeInt": (int, SAFE),
 }
 
 
@@ -87,14 +86,15 @@ class Operation:
         return Price(graphql_schema, self.node, self.fragments)
 
     @cached_property
-    def _simple(self) -> list[tuple[str, Callable[[Any], bool]]] | None:
-        """Its variables, each with what tells that a value fits, where all of them are of such as say their own value."""
+    def _simple(self) -> list[tuple[str, type, int | None]] | None:
+        """Its variables, each with the values that fit, where all of them are of such as say their own value."""
         types = {each.variable.name.value: each.type for each in self.node.variable_definitions or ()}
         named = {name: type_.type if isinstance(type_, NonNullTypeNode) else type_ for name, type_ in types.items()}
-        found = [
-            (name, _SIMPLE[type_.name.value])
+        found: list[tuple[str, type, int | None]] = [
+            (name, kind, most)
             for name, type_ in named.items()
             if isinstance(type_, NamedTypeNode) and type_.name.value in _SIMPLE
+            for kind, most in [_SIMPLE[type_.name.value]]
         ]
         return found if len(found) == len(types) else None
 
@@ -102,10 +102,10 @@ class Operation:
         """The values of its variables as graphql-core coerces them, or what is wrong with them."""
         if self._simple is not None:
             coerced = {}
-            for name, fits in self._simple:
+            for name, kind, most in self._simple:
                 value = given.get(name)
                 # A value of just its type is its own coerced value; one that is missing or null graphql-core judges.
-                if not fits(value):
+                if type(value) is not kind or (type(value) is int and most is not None and not -most <= value <= most):
                     break
                 coerced[name] = value
             else:

@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR
 from decimal import Decimal as Exactly
 from enum import Enum
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -78,10 +79,10 @@ class Parameters(dict[str, Any]):
 
 
 _SAID: dict[str, Callable[[Parameters], Any]] = {
-    "now": lambda said: said.now,
+    "now": attrgetter("now"),
     "today": lambda said: local_day(said.now, said.org.zone),
     "pin": lambda said: microseconds(said.now),
-    "org": lambda said: said.org.id,
+    "org": attrgetter("org.id"),
     "exponent": lambda said: said.org.exponent,
     "unit": lambda said: 10**said.org.exponent,
     "currency": lambda said: said.org.currency,

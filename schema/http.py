@@ -7,10 +7,10 @@ graphql-core completing what Python computes.
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from random import getrandbits
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from app.platform.access import Caller
 from app.platform.away import away
 from app.platform.limits import Limiter
-from app.platform.records import Records, noted
+from app.platform.records import Record, Records, noted
 from app.platform.refusals import BadInput, Unauthenticated
 from app.query.fetch import Reader
 from schema import access, bounds, lane, written
@@ -33,6 +33,7 @@ from schema.documents import Document, Documents, Invalid, Operation, document
 from schema.given import Segments
 from schema.plan import Planner
 from schema.request import (
+    ANYTHING,
     GRAPHQL_JSON,
     PLAIN_JSON,
     Given,
@@ -49,8 +50,9 @@ from schema.scalars import parse_instant
 from schema.schema import coverage, graphql_schema
 from schema.stored_documents import StoredDocuments
 
+CLOCK = b"x-guanxi-now"
 CLOCKS = (1900, 9000)  # beyond them days and time zones run out
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _ALWAYS = {
     (as_graphql, lane_name): [
         (b"content-type", f"{GRAPHQL_JSON if as_graphql else PLAIN_JSON}; charset=utf-8".encode()),
@@ -64,8 +66,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Body = bytes | dict[str, Any]
 
 
-# Who a request's credentials name; raises Unauthenticated.
-Callers = Callable[[Scope, Headers], Awaitable[Caller]]
+class Callers(Protocol):
+    """Who a request's credentials name."""
+
+    def known(self, headers: Headers) -> Caller | None:
+        """What is known at once."""
+
+    async def __call__(self, scope: Scope, headers: Headers) -> Caller:
+        """Raises Unauthenticated."""
 
 
 class Endpoint:
@@ -92,12 +100,21 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         request_id = request_id_of(headers)
-        if self.events is not None and wants_stream(headers):
-            await self.events(scope, headers, receive, send, request_id)
-            return
+        accept, as_graphql = headers.get(b"accept", b"*/*"), False
+        if accept not in ANYTHING:
+            if self.events is not None and wants_stream(accept):
+                await self.events(scope, headers, receive, send, request_id)
+                return
+            as_graphql = wants_graphql(accept)
         record = self.records.begin(request_id, "http", headers.get(b"traceparent", b""))
-        as_graphql = wants_graphql(headers)
-        status, lane_name, body, more = await self._answered(scope, headers, receive, as_graphql)
+        # What is said beside an answer is said beside a refusal too, as far as it is known by then.
+        beside_it: dict[str, Any] = {}
+        try:
+            lane_name, body = await self._answer(scope, headers, receive, record, beside_it)
+            no_data = type(body) is dict and "data" not in body
+            status, more = 400 if no_data and as_graphql else 200, None
+        except Exception as failure:  # noqa: BLE001 - told without a word of it
+            lane_name, (status, body, more) = "core", refused(failure, beside_it, as_graphql)
         if isinstance(body, dict) or body.startswith(b'{"errors"'):
             body = with_request_id(body, request_id)
         self.served[lane_name] += 1
@@ -113,34 +130,15 @@ class Endpoint:
         record.status, record.lane = status, lane_name
         self.records.end(record)
 
-    async def _answered(
-        self, scope: Scope, headers: Headers, receive: Receive, as_graphql: bool
-    ) -> tuple[int, str, Body, dict[str, str]]:
-        """Status, lane, body and further headers."""
-        # What is said beside an answer is said beside a refusal too, as far as it is known by then.
-        said: dict[str, Any] = {}
-        try:
-            lane_name, body = await self._answer(scope, headers, receive, said)
-        except Refusal as refusal:
-            # A well-formed request that is refused is no transport error for those who asked for plain JSON.
-            well_formed = refusal.status == 400 and refusal.code not in ("BAD_REQUEST", "OPERATION_RESOLUTION_FAILURE")
-            status = 200 if well_formed and not as_graphql else refusal.status
-            return status, "core", told_of(refusal, said), refusal.headers
-        except Exception as failure:  # noqa: BLE001 - told without a word of it
-            if gone := unavailable(failure):
-                return gone.status, "core", told_of(gone, said), gone.headers
-            status = (400 if as_graphql else 200) if isinstance(failure, Invalid) else 500
-            return status, "core", told_of(failure, said), {}
-        no_data = isinstance(body, dict) and "data" not in body
-        return 400 if no_data and as_graphql else 200, lane_name, body, {}
-
-    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, said: dict[str, Any]) -> tuple[str, Body]:
+    async def _answer(
+        self, scope: Scope, headers: Headers, receive: Receive, record: Record, said: dict[str, Any]
+    ) -> tuple[str, Body]:
         given = await read(scope, headers, receive)
-        clock = self.clock(headers)
-        caller = await self.caller(scope, headers)
-        record = noted()
-        record.caller = caller
-        found = await self.document(given)
+        clock = self.clock(headers) if CLOCK in headers else None
+        caller = record.caller = self._callers.known(headers) or await self.caller(scope, headers)
+        found = self.documents.known(self.stored.text(given)) if given.named is None else None
+        if found is None:
+            found = await self.document(given)
         operation = found.operation(given.operation_name)
         record.document, record.asked = found.hash, operation.told
         if not operation.reads and scope["method"] == "GET":
@@ -190,13 +188,15 @@ class Endpoint:
                 await charge(self.limiter, asked, price)
             if operation.reads:
                 past = asked.set_clock and await run_sync(asked.something_later)
-                body = await lane.answer(self._reader, operation, variables, caller, now, past, beside(asked))
-                if body is not None:
-                    return "sql", body
+                body = (
+                    await lane.answer(self._reader, operation, variables, caller, now, past, beside(asked))
+                    if verdict.whole
+                    else None
+                )
             else:
-                body = await written.answer(asked, operation, variables)
-                if body is not None:
-                    return "sql", body
+                body = await written.answer(asked, operation, variables) if verdict.whole else None
+            if body is not None:
+                return "sql", body
             if not asked.done:
                 await asked.read_segments(refuse_arguments(operation, variables, caller, now))
         return "core", await completed(found, given, asked)
@@ -210,7 +210,7 @@ class Endpoint:
 
     def clock(self, headers: Headers) -> datetime | None:
         """The clock that came with the request, where that is allowed."""
-        given = headers.get(b"x-guanxi-now")
+        given = headers.get(CLOCK)
         if given is None:
             return None
         if not self._test_clock:
@@ -226,8 +226,10 @@ class Endpoint:
 
 def request_id_of(headers: Headers) -> str:
     """The one that came with the request, or a new one."""
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if given and _REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    given = headers.get(b"x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return f"{getrandbits(128):032x}"
 
 
 def with_request_id(body: Body, request_id: str) -> bytes:
@@ -241,6 +243,20 @@ def with_request_id(body: Body, request_id: str) -> bytes:
     if codes:
         noted().codes = tuple(sorted(codes))
     return orjson.dumps(whole)
+
+
+def refused(
+    failure: Exception, said: dict[str, Any], as_graphql: bool
+) -> tuple[int, dict[str, Any], Mapping[str, str] | None]:
+    """Status, body and further headers of an answer to a request that came to nothing."""
+    if gone := None if isinstance(failure, Refusal) else unavailable(failure):
+        return gone.status, told_of(gone, said), gone.headers
+    if not isinstance(failure, Refusal):
+        status = (400 if as_graphql else 200) if isinstance(failure, Invalid) else 500
+        return status, told_of(failure, said), None
+    # A well-formed request that is refused is no transport error for those who asked for plain JSON.
+    well_formed = failure.status == 400 and failure.code not in ("BAD_REQUEST", "OPERATION_RESOLUTION_FAILURE")
+    return 200 if well_formed and not as_graphql else failure.status, told_of(failure, said), failure.headers
 
 
 def told_of(failure: Exception, said: dict[str, Any]) -> dict[str, Any]:

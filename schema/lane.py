@@ -102,16 +102,19 @@ class Plan:
 async def answer(
     reader: Reader, operation: Operation, variables: Any, caller: Caller, now: datetime, past: bool, beside: bytes = b""
 ) -> bytes | None:
-    """The whole body, with what is said beside the data at its end; None when graphql-core is to answer. `variables` as
-    graphql-core coerced them."""
+    """The whole body, for a caller who may ask all of it, with what is said beside the data at its end; None when
+    graphql-core is to answer. `variables` as graphql-core coerced them."""
     plan = _plan_of(operation, variables)
-    if not plan.roots or not operation.verdict(caller.may).whole:
+    if not plan.roots:
         return None
     try:
         asks = [_asked(root, operation, variables, caller, now, past) for root in plan.roots]
     except (BadInput, GraphQLError, NeedsMore, NoSource):
         return None
-    if len(asks) == 1 or all(ask is None or reader.is_short(ask[0]) for ask in asks):
+    found: Sequence[bytes | Exception]
+    if len(asks) == 1:
+        found = [await _read(reader, plan.roots[0], asks[0])]
+    elif all(ask is None or reader.is_short(ask[0]) for ask in asks):
         # One after the other: what is short is done before a task could be made for it.
         found = [await _read(reader, root, ask) for root, ask in zip(plan.roots, asks, strict=True)]
     else:
@@ -216,7 +219,7 @@ def _plan_of(operation: Operation, variables: Any) -> Plan:
     names = plans.get("names")
     if names is None:
         names = plans["names"] = switches([operation.node, *operation.fragments.values()])
-    values = tuple([variables.coerced.get(name) for name in names])
+    values = tuple([variables.coerced.get(name) for name in names]) if names else ()
     plan: Plan | None = plans.get(values)
     if plan is not None:
         looked_up["hit"] += 1

@@ -15,6 +15,8 @@ BODY_SECONDS = 10.0
 HASH_PREFIX = "sha256:"
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 EVENT_STREAM = b"text/event-stream"
+# What most accept: JSON, as ever.
+ANYTHING = frozenset({b"*/*", b"application/json"})
 GRAPHQL_JSON, PLAIN_JSON = "application/graphql-response+json", "application/json"
 
 Scope = MutableMapping[str, Any]
@@ -49,7 +51,15 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 async def read(scope: Scope, headers: Headers, receive: Receive) -> Given:
     """Raises Refusal for what is no GraphQL request."""
     if scope["method"] == "POST":
-        given = await _from_body(headers, receive)
+        _refuse_head(headers)
+        reading = _whole(receive)
+        try:
+            # Nearly always it is there: only one that is waited for gets a deadline, which costs more than reading it.
+            waits_for = reading.send(None)
+        except StopIteration as whole:
+            given = _object(whole.value)
+        else:
+            given = _object(await _in_time(reading.__await__(), waits_for))
     elif scope["method"] == "GET":
         given = _from_query(scope["query_string"])
     else:
@@ -115,7 +125,8 @@ def _from_query(query_string: bytes) -> dict[str, Any]:
     return found
 
 
-async def _from_body(headers: Headers, receive: Receive) -> dict[str, Any]:
+def _refuse_head(headers: Headers) -> None:
+    """Raises Refusal for what is no JSON, or too much."""
     media = headers.get(b"content-type", b"")
     if media != b"application/json" and media.partition(b";")[0].strip().lower() != b"application/json":
         raise Refusal(415, "BAD_REQUEST", "A request is posted as application/json.")
@@ -124,20 +135,17 @@ async def _from_body(headers: Headers, receive: Receive) -> dict[str, Any]:
     length = headers.get(b"content-length", b"")
     if length.isdigit() and (len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY):
         raise _too_large()
-    found = _json(await _in_time(_whole(receive)))
+
+
+def _object(body: bytes | bytearray) -> dict[str, Any]:
+    found = _json(body)
     if not isinstance(found, dict):
         raise Refusal(400, "BAD_REQUEST", "A request is a JSON object.")
     return found
 
 
-async def _in_time(body: Awaitable[bytearray]) -> bytearray:
-    """A body may come byte by byte, or not at all. Nearly always it is there: only one that is waited for gets a deadline,
-    which costs more than reading it."""
-    reading = body.__await__()
-    try:
-        waits_for = next(reading)
-    except StopIteration as whole:
-        return whole.value  # type: ignore[no-any-return]
+async def _in_time(reading: Generator[Any, Any, bytes | bytearray], waits_for: Any) -> bytes | bytearray:
+    """A body may come byte by byte, or not at all."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await _resumed(reading, waits_for)
@@ -146,22 +154,26 @@ async def _in_time(body: Awaitable[bytearray]) -> bytearray:
 
 
 @coroutine
-def _resumed(begun: Generator[Any, Any, bytearray], waits_for: Any) -> Generator[Any, Any, bytearray]:
+def _resumed(begun: Generator[Any, Any, bytes | bytearray], waits_for: Any) -> Generator[Any, Any, bytes | bytearray]:
     """What was begun, and waits."""
     yield waits_for
     return (yield from begun)
 
 
-async def _whole(receive: Receive) -> bytearray:
-    body, more = bytearray(), True
+async def _whole(receive: Receive) -> bytes | bytearray:
+    body: bytes | bytearray = b""
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Refusal(400, "BAD_REQUEST", "The request was not sent whole.")
-        body += message.get("body", b"")
+        came, more = message.get("body", b""), message.get("more_body", False)
+        if type(body) is bytearray:
+            body += came
+        else:
+            body = bytearray(came) if more else came
         if len(body) > LARGEST_BODY:
             raise _too_large()
-        more = message.get("more_body", False)
     return body
 
 
@@ -180,17 +192,13 @@ def _json(body: bytes | bytearray) -> Any:
         raise Refusal(400, "BAD_REQUEST", str(wrong)) from None
 
 
-def wants_stream(headers: Headers) -> bool:
+def wants_stream(accept: bytes) -> bool:
     """Whether server-sent events are what is accepted first: many name them somewhere, and mean JSON."""
-    accept = headers.get(b"accept", b"")
     return accept[:17].lower() == EVENT_STREAM and accept[17:18] in (b"", b",", b";", b" ")
 
 
-def wants_graphql(headers: Headers) -> bool:
+def wants_graphql(accept: bytes) -> bool:
     """The first of the two media types that is accepted; plain JSON when neither is named."""
-    accept = headers.get(b"accept", b"*/*")
-    if accept in (b"*/*", b"application/json"):
-        return False
     for part in accept.decode("latin-1").lower().split(","):
         media = part.partition(";")[0].strip()
         if media in (GRAPHQL_JSON, PLAIN_JSON):

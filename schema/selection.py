@@ -51,8 +51,12 @@ Forms = dict[Form, Fill]
 
 def said(names: Sequence[str], coerced: Mapping[str, Any]) -> tuple[Form, list[Any]]:
     """The values of these variables, and their form."""
-    given = [coerced.get(name, _ABSENT) for name in names]
-    return tuple([_ABSENT_FORM if each is _ABSENT else each is not None for each in given]), given
+    form, given = [], []
+    for name in names:
+        value = coerced.get(name, _ABSENT)
+        form.append(_ABSENT_FORM if value is _ABSENT else value is not None)
+        given.append(value)
+    return tuple(form), given
 
 
 def filling(form: Any) -> Fill:

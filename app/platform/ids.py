@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import uuid_utils.compat
 
@@ -53,5 +53,8 @@ def key_of(text: str, prefix: str) -> UUID | None:
     found = _FORM.fullmatch(text)
     if not found or found[1] != prefix or found[3]:
         return None
-    # As a number: a UUID looks long at any text for the dashes that this one has not.
-    return UUID(int=int(found[2], 16))
+    # As UUID makes it of a number, without looking which of its six ways it was given, or for dashes.
+    key = object.__new__(UUID)
+    object.__setattr__(key, "int", int(found[2], 16))
+    object.__setattr__(key, "is_safe", SafeUUID.unknown)
+    return key

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -86,11 +86,12 @@ class Limiter:
 
     def __init__(self, engine: Engine, limit: int, restored: int) -> None:
         self._engine, self.limit, self.restored = engine, limit, restored
-        self._portions: dict[Any, _Portion] = {}
+        # By `Caller.ids`, which is quicker looked up than a UUID.
+        self._portions: dict[str, _Portion] = {}
 
     def spend(self, caller: Caller, cost: int) -> Standing | None:
         """So many points of what this process has; None when it has to look for more."""
-        portion = self._portions.get(caller.key_id or caller.org.id)
+        portion = self._portions.get(caller.ids)
         if portion is None or portion.mine < cost:
             return None
         portion.mine -= cost
@@ -98,16 +99,15 @@ class Limiter:
 
     async def take(self, caller: Caller, cost: int) -> Standing:
         """So many points. Raises Throttled, and takes none, when there are not as many."""
-        key = caller.key_id or caller.org.id
-        portion = self._portions.get(key)
+        portion = self._portions.get(caller.ids)
         if portion is None:
             if len(self._portions) >= MOST_KEYS:
                 self._portions.clear()
-            portion = self._portions[key] = _Portion()
+            portion = self._portions[caller.ids] = _Portion()
         if portion.mine < cost:
             async with portion.lock:
                 if portion.mine < cost:
-                    await self._fetch(caller, key, portion, cost - portion.mine)
+                    await self._fetch(caller, caller.key_id or caller.org.id, portion, cost - portion.mine)
         if portion.mine < cost:
             lacking = cost - portion.mine - self._left(portion)
             raise Throttled(max(1, ceil(lacking / self.restored)), self._standing(portion))
@@ -116,7 +116,7 @@ class Limiter:
 
     def standing(self, caller: Caller) -> Standing:
         """What is left, as far as it is known here without looking."""
-        portion = self._portions.get(caller.key_id or caller.org.id)
+        portion = self._portions.get(caller.ids)
         return self._standing(portion) if portion else Standing(self.limit, self.limit, self.restored)
 
     async def _fetch(self, caller: Caller, key: UUID, portion: _Portion, needed: int) -> None:

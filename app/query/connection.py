@@ -93,9 +93,7 @@ def _in_order(
     comes = statement.dialect == "sqlite" and needed <= brings and not page.backward
     keys = [] if comes else [f"key_{n}" for n in range(len(page.order))]
     passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
-    rows = compiler.level(
-        shape, page_rows, selections, passing, None, keep=[] if comes else ["id"], brings=brings
-    )
+    rows = compiler.level(shape, page_rows, selections, passing, None, keep=[] if comes else ["id"], brings=brings)
     # A page that was read from its far end is told from the near one.
     nearest = replace(page, backward=False)
     order = [] if comes else ordering(shape, nearest, [rows.c[key] for key in keys], rows.c.kept_id)

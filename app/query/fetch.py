@@ -4,7 +4,7 @@ Reads go over connections of their own, outside any transaction: one statement s
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -56,30 +56,33 @@ class Reader:
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
         """The answer as JSON: `null` where there is none."""
-        prepared = self.known(question)
+        prepared = self.world.known(question, self._dialect)
         if prepared is None:
             prepared = await run_sync(self.world.prepared, question, self._dialect)
         answer = await self._run(prepared, values)
-        if prepared.trusting and MARK in answer:
+        if prepared.trusting and answer is not None and MARK in answer:
             full = await run_sync(partial(self.world.prepared, question, self._dialect, trusting=False))
             answer = await self._run(full, values)
-        return answer
+        return NOTHING if answer is None else answer
 
-    async def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes:
+    def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Awaitable[bytes | None]:
         for watcher in watchers:
             watcher(prepared.text)
         record = current.get()
         if record is not None:
             record.statements += 1
             if record.spans is not None:
-                began = time.perf_counter()
-                try:
-                    answer = await self._driver.run(prepared, values)
-                finally:
-                    record.spans.append((began, time.perf_counter()))
-                return NOTHING if answer is None else answer
-        answer = await self._driver.run(prepared, values)
-        return NOTHING if answer is None else answer
+                return self._timed(prepared, values, record.spans)
+        return self._driver.run(prepared, values)
+
+    async def _timed(
+        self, prepared: Prepared, values: Mapping[str, Any], spans: list[tuple[float, float]]
+    ) -> bytes | None:
+        began = time.perf_counter()
+        try:
+            return await self._driver.run(prepared, values)
+        finally:
+            spans.append((began, time.perf_counter()))
 
     def in_use(self) -> Mapping[str, int]:
         """Connections by state: `idle`, `busy`, and how many questions are `waiting` for one."""

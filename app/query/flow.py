@@ -15,13 +15,13 @@ from sqlalchemy import (
     CTE,
     BindParameter,
     Case,
-    ClauseElement,
     ColumnClause,
     ColumnElement,
     FromClause,
     ScalarSelect,
     Select,
     Table,
+    TextClause,
     and_,
     bindparam,
     case,
@@ -31,7 +31,6 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import roles
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import BigInteger, TypeEngine
 
@@ -109,11 +108,14 @@ def in_force(statement: Statement, policies: Table) -> CTE:
     )
 
 
-class Fence(roles.StatementOptionRole, ClauseElement):
+class Fence(TextClause):
     """Before the rows of a common table expression: makes them once, while it is `up`."""
 
     inherit_cache = False
-    up = True
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.up = True
 
 
 @compiles(Fence)
@@ -310,9 +312,8 @@ def in_layers(
             known &= above
             passed = [column_of(below, name) for name in [*base.passed, *map(column_name, sorted(known))]]
         rows = select(*passed, *expressions).select_from(source)
-        layer = rows.cte(statement.name("j"))
-        if height in fences:
-            layer = layer.prefix_with(fence if fence is not None and height == last else Fence())
+        name = statement.name("j")
+        layer = fenced(rows, name, fence if height == last else None) if height in fences else rows.cte(name)
         known |= set(made)
     nodes = {node: _typed_column(graph, layer, node) for node in known}
     passed_on = {name: column_of(layer, name) for name in base.passed}
@@ -342,10 +343,10 @@ def _fences(
     return found, open_
 
 
-def fenced(rows: Select[Any], name: str) -> CTE:
-    """Rows that are made once. Unfenced, a database may write each expression out wherever it is named, and so down
-    through all layers."""
-    return rows.cte(name).prefix_with(Fence())
+def fenced(rows: Select[Any], name: str, fence: Fence | None = None) -> CTE:
+    """Rows that are made once: behind this fence, or one that stays. Unfenced, a database may write each expression out
+    wherever it is named, and so down through all layers."""
+    return rows.cte(name).prefix_with(Fence() if fence is None else fence)
 
 
 def _typed_column(graph: Graph, source: FromClause, node: str) -> Expression:

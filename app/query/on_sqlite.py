@@ -31,7 +31,7 @@ class SQLite:
 
     def __init__(self, url: str) -> None:
         self._path = make_url(url).database or ""
-        self._here: sqlite3.Connection | None = None
+        self._here: _Timed | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="question")
         self._aside = threading.local()
         self._opened: list[sqlite3.Connection] = []
@@ -39,26 +39,23 @@ class SQLite:
     async def run(self, prepared: Prepared, values: Mapping[str, Any]) -> bytes | None:
         parameters = prepared.named(values)
         if prepared.took is not None and prepared.took < SHORT_MILLISECONDS:
+            if self._here is None:
+                self._here = self._open()
             try:
-                return self._at_once(prepared, parameters)
+                return self._here.run(prepared, parameters, BROKEN_OFF_SECONDS)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                     raise
                 prepared.ran(1000 * BROKEN_OFF_SECONDS * 2)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, prepared, parameters)
 
-    def _at_once(self, prepared: Prepared, parameters: dict[str, Any]) -> bytes | None:
-        if self._here is None:
-            self._here = self._open()
-        return _run(self._here, prepared, parameters, BROKEN_OFF_SECONDS)
-
     def _in_thread(self, prepared: Prepared, parameters: dict[str, Any]) -> bytes | None:
-        connection = getattr(self._aside, "connection", None)
-        if connection is None:
-            connection = self._aside.connection = self._open()
-        return _run(connection, prepared, parameters, QUESTION_SECONDS)
+        timed: _Timed | None = getattr(self._aside, "timed", None)
+        if timed is None:
+            timed = self._aside.timed = self._open()
+        return timed.run(prepared, parameters, QUESTION_SECONDS)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> "_Timed":
         connection = sqlite3.connect(
             self._path,
             timeout=LOCK_SECONDS,
@@ -71,7 +68,7 @@ class SQLite:
             connection.execute(f"PRAGMA {pragma}")
         connection.text_factory = bytes
         self._opened.append(connection)
-        return connection
+        return _Timed(connection)
 
     def in_use(self) -> dict[str, int]:
         return {"idle": len(self._opened), "busy": 0, "waiting": 0}
@@ -83,13 +80,17 @@ class SQLite:
         self._here = None
 
 
-def _run(
-    connection: sqlite3.Connection, prepared: Prepared, parameters: dict[str, Any], seconds: float
-) -> bytes | None:
-    began = time.perf_counter()
-    deadline = began + seconds
-    connection.set_progress_handler(lambda: time.perf_counter() > deadline, _STEPS)
-    row = connection.execute(prepared.text, parameters).fetchone()
-    prepared.ran((time.perf_counter() - began) * 1000)
-    found: bytes | None = row[0]
-    return found
+class _Timed:
+    """A connection whose statements each have so many seconds."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute, self._deadline = connection.execute, 0.0
+        connection.set_progress_handler(lambda: time.perf_counter() > self._deadline, _STEPS)
+
+    def run(self, prepared: Prepared, parameters: dict[str, Any], seconds: float) -> bytes | None:
+        began = time.perf_counter()
+        self._deadline = began + seconds
+        row = self._execute(prepared.text, parameters).fetchone()
+        prepared.ran((time.perf_counter() - began) * 1000)
+        found: bytes | None = row[0]
+        return found

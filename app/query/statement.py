@@ -54,7 +54,10 @@ class Prepared:
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Raises KeyError when a parameter is not given: a bug of the one who asked."""
-        return {name: bind(values[name]) for name, bind in self.binders.items()}
+        named = {}
+        for name, bind in self.binders.items():
+            named[name] = bind(values[name])
+        return named
 
     def placed(self, values: Mapping[str, Any]) -> list[Any]:
         """The same by place. Raises KeyError likewise."""

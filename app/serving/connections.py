@@ -39,7 +39,7 @@ class Answering(RequestResponseCycle):
             else:
                 await super().send(message)
         elif head is not None and self._is_usual(head, message):
-            await self._send_whole(head, message.get("body", b""))
+            self._send_whole(head, message.get("body", b""))
         else:
             if head is not None:
                 await super().send(head)
@@ -53,17 +53,14 @@ class Answering(RequestResponseCycle):
         )
         return whole and self.keep_alive and self.scope["method"] != "HEAD" and not self.flow.write_paused
 
-    async def _send_whole(self, head: Any, body: bytes) -> None:
+    def _send_whole(self, head: Any, body: bytes) -> None:
         if self.disconnected:
             return
         self.response_started, self.waiting_for_100_continue = True, False
-        parts = [STATUS_LINE[head["status"]]]
-        for name, value in (*self.default_headers, *head["headers"]):
-            if HEADER_VALUE_RE.search(value):
-                raise RuntimeError("A header's value may not hold the end of its line.")
-            parts += (name, b": ", value, b"\r\n")
-        parts += (b"\r\n", body)
-        self.transport.write(b"".join(parts))
+        lines = [b"%b: %b" % each for each in (*self.default_headers, *head["headers"])]
+        if HEADER_VALUE_RE.search(b"".join(lines)):
+            raise RuntimeError("A header's value may not hold the end of its line.")
+        self.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[head["status"]], b"\r\n".join(lines), body))
         self.expected_content_length = 0
         self.response_complete = True
         self.message_event.set()

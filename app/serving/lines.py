@@ -116,9 +116,11 @@ def json_line(record: Record, since: float) -> str:
             _alike.clear()
         alike = _alike[key] = _written_once(record)
     seconds = record.ended - record.began
-    told = f'{{"time":"{_instant(since + record.ended)}","requestId":"{record.request_id}","ms":{seconds * 1000:.2f},'
     slow = ',"slow":true' if seconds > SLOW_SECONDS and _is_slow(record) else ""
-    return f'{told}"cost":{record.cost},"statements":{record.statements}{slow},{alike}'
+    return (
+        f'{{"time":"{_instant(since + record.ended)}","requestId":"{record.request_id}","ms":{seconds * 1000:.2f},'
+        f'"cost":{record.cost},"statements":{record.statements}{slow},{alike}'
+    )
 
 
 def _written_once(record: Record) -> str:
