@@ -1,7 +1,6 @@
 """What a request carries: who asks, when, and what it may use."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -26,21 +25,28 @@ from schema.plan import Planner
 from schema.policies import OPERATIONS
 
 
-@dataclass
 class Asked:
     """One request. `set_clock`: its clock came with it, and may lie before what has happened since; `extensions`: what is
     said beside its answer; `changed`: whether any of its mutations did something."""
 
-    engine: Engine
-    reader: Reader
-    caller: Caller
-    now: datetime
-    set_clock: bool = False
-    idempotency_key: str | None = None
-    extensions: dict[str, Any] = field(default_factory=dict)
+    # What most requests have stands here once.
     loader: DataLoader[Any, Any] | None = None
-    changed: bool = False
+    changed = False
     charged: tuple[int, Standing] | None = None
+
+    def __init__(
+        self,
+        engine: Engine,
+        reader: Reader,
+        caller: Caller,
+        now: datetime,
+        *,
+        set_clock: bool,
+        idempotency_key: str | None,
+        extensions: dict[str, Any],
+    ) -> None:
+        self.engine, self.reader, self.caller, self.now = engine, reader, caller, now
+        self.set_clock, self.idempotency_key, self.extensions = set_clock, idempotency_key, extensions
 
     @cached_property
     def done(self) -> dict[str, Any]:

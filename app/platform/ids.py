@@ -10,6 +10,7 @@ import uuid_utils.compat
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nobody asks how things stood before; a hundred years further back are still instants.
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+_SAFE = SafeUUID.unknown
 _FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})(?:@(-?[0-9]{1,18}))?", re.ASCII)
 
 
@@ -56,5 +57,5 @@ def key_of(text: str, prefix: str) -> UUID | None:
     # As UUID makes it of a number, without looking which of its six ways it was given, or for dashes.
     key = object.__new__(UUID)
     object.__setattr__(key, "int", int(found[2], 16))
-    object.__setattr__(key, "is_safe", SafeUUID.unknown)
+    object.__setattr__(key, "is_safe", _SAFE)
     return key

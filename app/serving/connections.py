@@ -73,7 +73,9 @@ def _says_its_length(message: Any) -> bool:
 
 
 class Connection(HttpToolsProtocol):
-    """One that has to ask within `HEAD_SECONDS`, and to go on reading what it is answered."""
+    """One that has to ask within `HEAD_SECONDS`, and to go on reading what it is answered.
+
+    What is called for each request names its base: super() takes as long as what it leads to."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -106,21 +108,21 @@ class Connection(HttpToolsProtocol):
         if self._came > MOST_BYTES:
             self.transport.abort()
             return
-        super().data_received(data)
+        HttpToolsProtocol.data_received(self, data)
 
     def on_message_begin(self) -> None:
         self._came = 0
-        super().on_message_begin()
+        HttpToolsProtocol.on_message_begin(self)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # uvicorn makes it, and cannot be told of another kind.
         cycle.__class__ = Answering
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        HttpToolsProtocol._start_asgi_task(self, cycle, app)
 
     def on_response_complete(self) -> None:
         self._since = self.loop.time()
-        super().on_response_complete()
+        HttpToolsProtocol.on_response_complete(self)
 
     def resume_writing(self) -> None:
         self._reads = True
