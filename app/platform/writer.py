@@ -2,7 +2,8 @@
 before the commit that holds what is his.
 
 A writer takes what has gathered while the last group was written; whoever is alone does not wait for company. What was
-foreseen (foreseen.py) is written in a few statements for all of a group, and of each organisation one group at a time.
+foreseen (foreseen.py) is written in a few statements for all of a group, and of each organisation one group at a time;
+on PostgreSQL another one may read, and another be committed, meanwhile (under_way.py).
 
 SQLite has one writer, a thread, and everything goes through it: a change that has to look first runs in the same
 transaction, in a savepoint of its own. PostgreSQL is written to from the event loop itself, over a few connections: a
@@ -33,12 +34,13 @@ from app.platform.changes import Apart, Change, Do, Gathered, Looks, Result, fai
 from app.platform.outbox import committed
 from app.platform.piped import Failed
 from app.platform.records import count_statement
+from app.platform.under_way import Group, UnderWay
 from app.platform.work import one_writer, work
 from app.platform.writing import OnPostgreSQL, OnSQLite
 
 # A group ends once it has taken so long: those that it holds wait for its commit.
 LONGEST_SECONDS = 0.02
-# So many organisations are written for at once on PostgreSQL.
+# So many groups are under way at once on PostgreSQL.
 WRITERS = 4
 TRIES = 4
 # Of PostgreSQL: serialization_failure, deadlock_detected. Nothing was done, and the same again will do.
@@ -100,23 +102,13 @@ class Writer(ABC):
 
 
 class _Here:
-    """What one event loop has to write. `busy`: the organisations whose changes are being written; `starting`: those
-    for which a writer is yet to begin."""
+    """What one event loop has to write, and the tasks that write it. `starting`: the organisations for which one is yet
+    to begin."""
 
     def __init__(self) -> None:
-        self.gathered = Gathered()
+        self.under_way = UnderWay()
         self.writers: set[asyncio.Task[None]] = set()
-        self.busy: set[UUID] = set()
         self.starting: set[UUID] = set()
-
-    def take(self) -> list[Change]:
-        """Of one organisation, and of none of which a group is under way: it gathers meanwhile."""
-
-        def fits(change: Change, first: Change | None) -> bool:
-            org_id = change.caller.org.id
-            return org_id == first.caller.org.id if first else org_id not in self.busy
-
-        return self.gathered.take(fits)
 
 
 class _ToPostgreSQL(Writer):
@@ -135,14 +127,18 @@ class _ToPostgreSQL(Writer):
             self._idle.pop().close()
 
     def _add(self, change: Change) -> None:
-        loop, org_id = change.answer.get_loop(), change.caller.org.id
+        loop = change.answer.get_loop()
         here = self._loops.get(loop)
         if here is None:
             here = self._loops[loop] = _Here()
-        here.gathered.add(change)
-        if len(here.writers) < WRITERS and org_id not in here.busy and org_id not in here.starting:
+        here.under_way.add(change)
+        self._begin(here, change.caller.org.id)
+
+    def _begin(self, here: _Here, org_id: UUID) -> None:
+        """Another writer, where a group of this organisation may begin."""
+        if len(here.writers) < WRITERS and org_id not in here.starting and here.under_way.may_begin(org_id):
             here.starting.add(org_id)
-            here.writers.add(loop.create_task(self._go(here, org_id)))
+            here.writers.add(asyncio.get_running_loop().create_task(self._go(here, org_id)))
 
     async def _go(self, here: _Here, org_id: UUID) -> None:
         here.starting.discard(org_id)
@@ -155,46 +151,49 @@ class _ToPostgreSQL(Writer):
     async def _write_on(self, here: _Here) -> None:
         """Write until nothing waits but what another one goes on with."""
         writing: OnPostgreSQL | None = None
-        while group := here.take():
-            org_id = group[0].caller.org.id
-            here.busy.add(org_id)
+        while group := here.under_way.take():
             if writing is None and self._idle:
                 writing = self._idle.pop()
             try:
-                writing = await self._write(group, writing)
+                writing = await self._write(here, group, writing)
             finally:
-                here.busy.discard(org_id)
-                tell(group)
-            self._count(len(group))
-            committed(self._engine, org_id)
+                here.under_way.end(group)
+                tell(group.changes)
+            self._count(len(group.changes))
+            committed(self._engine, group.org_id)
         if writing is not None:
             self._idle.append(writing)
             if self._closed:
                 self.close()
 
-    async def _write(self, group: list[Change], writing: OnPostgreSQL | None) -> OnPostgreSQL | None:
+    async def _write(self, here: _Here, group: Group, writing: OnPostgreSQL | None) -> OnPostgreSQL | None:
         """Each is told afterwards; returns the connection, as long as it is of use."""
         try:
             writing = writing or await OnPostgreSQL.open(self._engine)
-            works = [each.foreseen for each in group if each.foreseen]
-            written = await writing.put(group[0].caller.org.id, works, partial(see, group))
+            seen = await writing.begin(group.org_id, partial(see, group.changes))
+            await here.under_way.written_next(group)
+            self._begin(here, group.org_id)
+            works = [each.foreseen for each in group.changes if each.foreseen and not each.looks]
+            written = await writing.put(works, seen)
         except BaseException as failure:
             if writing is not None:
                 writing.close()
-            fail(group, Apart())
+            fail(group.changes, Apart())
             if not isinstance(failure, Exception):
                 raise
             # Whose fault it was shows when each is done by itself.
             if not isinstance(failure, Failed):
                 log.warning("writing together failed: %s", type(failure).__name__)
             return None
-        for each in group:
+        here.under_way.is_written(group)
+        self._begin(here, group.org_id)
+        for each in group.changes:
             each.error = None if each.foreseen in written else Apart()
         try:
             await writing.commit()
         except BaseException as failure:
             writing.close()
-            fail(group, Away(unknown=True) if away(failure) else failure)
+            fail(group.changes, Away(unknown=True) if away(failure) else failure)
             if not isinstance(failure, Exception):
                 raise
             return None

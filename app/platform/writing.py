@@ -95,16 +95,21 @@ class OnPostgreSQL:
         address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return cls(Piped(await opened(address, _SETTINGS)))
 
-    async def put(self, org_id: UUID, works: Sequence[Foreseen], seeing: Seeing) -> Sequence[Foreseen]:
-        """Write these together, and what `seeing` makes of what it reads; returns those that are written. Of others,
-        which are to be done by looking, nothing is. Raises when they cannot be written together; the connection is
-        then of no more use."""
+    async def begin(self, org_id: UUID, seeing: Seeing) -> Sequence[Foreseen]:
+        """Begin a group, and return what `seeing` makes of what it reads. Raises when that cannot be read together; the
+        connection is then of no more use."""
         if org_id != self.org_id:
             self.org_id = org_id
             self._piped.say(entering(org_id))
         self._piped.say("BEGIN")
+        return await self._in_turns(seeing(self))
+
+    async def put(self, works: Sequence[Foreseen], seen: Sequence[Foreseen]) -> Sequence[Foreseen]:
+        """Write these together, with those that have seen what they need; returns those that are written. Of others,
+        which are to be done by looking, nothing is. Raises when they cannot be written together; the connection is
+        then of no more use."""
+        all_of_them = [*works, *seen]
         try:
-            all_of_them = [*works, *await self._in_turns(seeing(self))]
             refuted = await self._in_turns(put(self, all_of_them, at_once=True))
             await self._piped.wait()
             if not refuted:
@@ -114,7 +119,7 @@ class OnPostgreSQL:
                 raise
         # Undone, and tried with a look at each answer; but for what was read, which is locked no more. Whoever had
         # entered in the same trip is out again: what is sent together is one transaction, even before its BEGIN.
-        for text in ("ROLLBACK", entering(org_id), "BEGIN"):
+        for text in ("ROLLBACK", entering(self.org_id), "BEGIN"):
             self._piped.say(text)
         refuted = await self._in_turns(put(self, works))
         await self._piped.wait()
