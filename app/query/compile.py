@@ -246,9 +246,7 @@ class Compiler:
             return [sql.either_or(value.is_(None), sql.text("null"), sql.template(pattern))] if nullable else pattern
         if isinstance(kind, Minor):
             text = self.said(kind, row, value)
-            return (
-                [sql.or_null(sql.text('"').concat(text).concat(sql.text('"')), True)] if nullable else ['"', text, '"']
-            )
+            return [sql.Quoted(text)] if nullable else ['"', text, '"']
         return kind.json(value, nullable)
 
     def said(self, kind: Kind, row: Reading, value: Expression) -> Expression:

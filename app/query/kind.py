@@ -35,7 +35,7 @@ def _quoted(value: ColumnElement[str], nullable: bool) -> list[str | ColumnEleme
     # Only for text that needs no escape: ids, enums, numbers, days.
     if not nullable:
         return ['"', value, '"']
-    return [sql.or_null(sql.text('"').concat(value).concat(sql.text('"')), True)]
+    return [sql.Quoted(value)]
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,12 @@ class JsonString(_Text):
     name = "json_string"
 
 
+class Quoted(_Text):
+    """Text that needs no escape, in quotes; unknown is null."""
+
+    name = "quoted"
+
+
 class InstantText(_Text):
     """UTC, six fraction digits, Z."""
 
@@ -193,6 +199,10 @@ def written_again(elements: Iterable[ClauseElement], source: FromClause) -> set[
     return {name for name, times in found.items() if times > 1}
 
 
+def _atom(spelled: str) -> str:
+    return spelled if _ATOM.fullmatch(spelled) else f"({spelled})"
+
+
 def _spell(element: type[Any], dialect: str, pattern: str) -> None:
     """`pattern` takes the compiled arguments by position."""
     if any(pattern.count(f"{{{place}}}") > 1 for place in range(5)):
@@ -201,8 +211,7 @@ def _spell(element: type[Any], dialect: str, pattern: str) -> None:
     @compiles(element, dialect)
     def spell(node: Any, compiler: Any, **options: Any) -> str:
         # The patterns multiply, subtract and compare: an argument that is itself made so goes in brackets.
-        texts = (compiler.process(argument, **options) for argument in node.clauses)
-        return pattern.format(*(text if _ATOM.fullmatch(text) else f"({text})" for text in texts))
+        return pattern.format(*(_atom(compiler.process(argument, **options)) for argument in node.clauses))
 
 
 _FIXED_SQLITE = (
@@ -221,6 +230,8 @@ _DECIMAL_POSTGRESQL = (
     "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || (abs({0}) / {2}) || '.'"
     " || lpad(CAST(mod(abs({0}), {2}) AS text), {1}, '0'))"
 )
+# What stands before and after it is joined to it in the same step: each step copies what there is by then.
+_QUOTED = "coalesce('{0}\"' || {1} || '\"{2}', '{0}null{2}')"
 _SHARE_SQLITE = "CAST((2 * {0} * {1} * {2} + {3} * {4}) / (2 * {3} * {4}) AS INTEGER)"
 _SHARE_POSTGRESQL = (
     "CAST(div(CAST(2 AS numeric) * {0} * {1} * {2} + CAST({3} AS numeric) * {4}, CAST(2 AS numeric) * {3} * {4})"
@@ -228,6 +239,7 @@ _SHARE_POSTGRESQL = (
 )
 _DAYS_LATER_SQLITE = "(strftime('%Y-%m-%dT%H:%M:%S', substr({0}, 1, 19), '+' || {1} || ' days') || substr({0}, 20))"
 for element, in_sqlite, in_postgresql in (
+    (Quoted, _QUOTED.format("", "{0}", ""), _QUOTED.format("", "{0}", "")),
     (JsonString, "json_quote({0})", "coalesce(CAST(to_json({0}) AS text), 'null')"),
     # Every connection of ours is in UTC.
     (InstantText, "{0}", 'to_char({0}, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'),
@@ -305,7 +317,24 @@ def _template_sqlite(node: Any, compiler: Any, **options: Any) -> str:
 @compiles(Template, "postgresql")
 def _template_postgresql(node: Any, compiler: Any, **options: Any) -> str:
     """In brackets by the dozen: what was joined so far is copied by each piece that is joined to it."""
-    made = [compiler.process(each, **options) for each in node.clauses]
+    made: list[str] = []
+    held: tuple[str, str] | None = None
+    for each in node.clauses:
+        piece = compiler.process(each, **options)
+        ours = _LITERAL.fullmatch(piece) is not None
+        if held is not None:
+            made.append(_QUOTED.format(*held, piece[1:-1] if ours else ""))
+            held = None
+            if ours:
+                continue
+        if isinstance(each, Quoted):
+            [value] = each.clauses
+            before = made.pop()[1:-1] if made and _LITERAL.fullmatch(made[-1]) else ""
+            held = before, _atom(compiler.process(value, **options))
+        else:
+            made.append(piece)
+    if held is not None:
+        made.append(_QUOTED.format(*held, ""))
     while len(made) > _JOINED:
         made = [f"({' || '.join(made[n : n + _JOINED])})" for n in range(0, len(made), _JOINED)]
     return " || ".join(made)
