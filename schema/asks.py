@@ -6,7 +6,6 @@ Both lanes ask here: the one that sends the statement's JSON as it comes, and th
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from graphql import GraphQLObjectType, get_named_type
 from sqlalchemy import literal_column
@@ -14,7 +13,7 @@ from sqlalchemy import literal_column
 from app.customers.measures import references
 from app.customers.rules import email_of, phone_of
 from app.customers.search import terms as search_terms
-from app.platform.ids import PublicId, key_of
+from app.platform.ids import PublicId, digits_of
 from app.platform.refusals import BadInput, Problems
 from app.platform.text import clean, clean_ref
 from app.query import question as q
@@ -65,11 +64,11 @@ def _issued(planner: Planner, selected: Selected, of: GraphQLObjectType, text: s
     return lookup(planner, selected, of, ID)
 
 
-def _row(prefix: str, _: Parameters, text: str) -> UUID:
-    key = key_of(text, prefix)
-    if key is None:
+def _row(prefix: str, _: Parameters, text: str) -> str:
+    digits = digits_of(text, prefix)
+    if digits is None:
         raise Anew
-    return key
+    return digits
 
 
 def by_id(prefix: str) -> Ask:

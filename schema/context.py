@@ -40,7 +40,6 @@ class Asked:
         reader: Reader,
         caller: Caller,
         now: datetime,
-        *,
         set_clock: bool,
         idempotency_key: str | None,
         extensions: dict[str, Any],

@@ -168,15 +168,8 @@ class Endpoint:
         said: dict[str, Any] | None = None,
     ) -> Asked:
         """`said`: takes what is told beside the answer."""
-        return Asked(
-            self._engine,
-            self._reader,
-            caller,
-            clock or datetime.now(UTC),
-            set_clock=clock is not None,
-            idempotency_key=idempotency_key,
-            extensions={} if said is None else said,
-        )
+        now, said = clock or datetime.now(UTC), {} if said is None else said
+        return Asked(self._engine, self._reader, caller, now, clock is not None, idempotency_key, said)
 
     async def run(self, found: Document, operation: Operation, given: Given, asked: Asked) -> tuple[str, Body]:
         """A query or a mutation: which lane answered it, and the answer."""

@@ -113,7 +113,11 @@ async def answer(
         return None
     found: Sequence[bytes | Exception]
     if len(asks) == 1:
-        found = [await _read(reader, plan.roots[0], asks[0])]
+        [root], [ask] = plan.roots, asks
+        data = await _read(reader, root, ask)
+        if not isinstance(data, Exception):
+            return b'{"data":{%b%b}%b}' % (root.prefix, data, beside)
+        found = [data]
     elif all(ask is None or reader.is_short(ask[0]) for ask in asks):
         # One after the other: what is short is done before a task could be made for it.
         found = [await _read(reader, root, ask) for root, ask in zip(plan.roots, asks, strict=True)]

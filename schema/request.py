@@ -12,6 +12,7 @@ from schema.strict_json import NotJSON, parsed
 
 LARGEST_BODY, LARGEST_DOCUMENT = 256 * 1024, 64 * 1024
 BODY_SECONDS = 10.0
+_DIGITS = len(str(LARGEST_BODY))
 HASH_PREFIX = "sha256:"
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 EVENT_STREAM = b"text/event-stream"
@@ -133,7 +134,8 @@ def _refuse_head(headers: Headers) -> None:
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Refusal(415, "BAD_REQUEST", "A request is posted without content encoding.")
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and (len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY):
+    # Of fewer digits it is none too many.
+    if len(length) >= _DIGITS and length.isdigit() and (len(length) > _DIGITS or int(length) > LARGEST_BODY):
         raise _too_large()
 
 

@@ -85,9 +85,9 @@ class Words(TypeDecorator[str]):
         return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
 
-def _hex(value: UUID | None) -> str | None:
-    # As UUID.hex has it, without asking for it.
-    return f"{value.int:032x}" if value is not None else None
+def _hex(value: UUID | str | None) -> str | None:
+    # As UUID.hex has it, without asking for it; or it is there already.
+    return value if value is None or type(value) is str else f"{value.int:032x}"  # type: ignore[union-attr]
 
 
 def _instant(value: datetime | None) -> str | None:

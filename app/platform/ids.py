@@ -49,13 +49,20 @@ class PublicId(NamedTuple):
         return cls(prefix, UUID(hex=key), instant) if instant is None or instant >= EARLIEST else None
 
 
-def key_of(text: str, prefix: str) -> UUID | None:
-    """The row behind a live id of that kind; None for malformed, another kind's, or one that carries an instant."""
+def digits_of(text: str, prefix: str) -> str | None:
+    """The row behind a live id of that kind, as both databases take a key; None for malformed, another kind's, or one
+    that carries an instant."""
     found = _FORM.fullmatch(text)
-    if not found or found[1] != prefix or found[3]:
+    return found[2] if found and found[1] == prefix and not found[3] else None
+
+
+def key_of(text: str, prefix: str) -> UUID | None:
+    """The same as a key."""
+    digits = digits_of(text, prefix)
+    if digits is None:
         return None
     # As UUID makes it of a number, without looking which of its six ways it was given, or for dashes.
     key = object.__new__(UUID)
-    object.__setattr__(key, "int", int(found[2], 16))
+    object.__setattr__(key, "int", int(digits, 16))
     object.__setattr__(key, "is_safe", _SAFE)
     return key

@@ -86,6 +86,7 @@ class Limiter:
 
     def __init__(self, engine: Engine, limit: int, restored: int) -> None:
         self._engine, self.limit, self.restored = engine, limit, restored
+        self._full = Standing(limit, limit, restored)
         # By `Caller.ids`, which is quicker looked up than a UUID.
         self._portions: dict[str, _Portion] = {}
 
@@ -117,7 +118,7 @@ class Limiter:
     def standing(self, caller: Caller) -> Standing:
         """What is left, as far as it is known here without looking."""
         portion = self._portions.get(caller.ids)
-        return self._standing(portion) if portion else Standing(self.limit, self.limit, self.restored)
+        return self._standing(portion) if portion else self._full
 
     async def _fetch(self, caller: Caller, key: UUID, portion: _Portion, needed: int) -> None:
         # Others only take: there cannot be more than this by now.
@@ -160,4 +161,4 @@ class Limiter:
 
     def _standing(self, portion: _Portion) -> Standing:
         there = int(portion.mine + portion.shared + (time.monotonic() - portion.at) * self.restored)
-        return Standing(self.limit, min(self.limit, there), self.restored)
+        return self._full if there >= self.limit else Standing(self.limit, there, self.restored)

@@ -36,7 +36,7 @@ def asked_by(text: str, **variables: Any) -> list[tuple[Question, Mapping[str, A
     assert not validate(graphql_schema, document)
 
     async def ask() -> None:
-        asked = Asked(None, reader, operator(ORG), NOW, set_clock=False, idempotency_key=None, extensions={})  # type: ignore[arg-type]
+        asked = Asked(None, reader, operator(ORG), NOW, False, None, {})  # type: ignore[arg-type]
         result = execute(graphql_schema, document, context_value=asked, variable_values=variables)
         if not isinstance(result, ExecutionResult):
             result = await result
