@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from app.platform.ids import PublicId
+from app.platform.ids import public_id
 from app.platform.refusals import OperatorError
 from app.settings import Settings
 
@@ -49,4 +49,4 @@ def acting(org_id: str) -> "Iterator[Work]":
 
 
 def id_of(org: "Org") -> str:
-    return str(PublicId("org", org.id))
+    return public_id("org", org.id)

@@ -9,7 +9,7 @@ from graphql import FieldNode, GraphQLInterfaceType, GraphQLObjectType, get_name
 from strawberry.dataloader import DataLoader
 
 from app.platform.access import Caller
-from app.platform.ids import PublicId
+from app.platform.ids import PublicId, public_id
 from app.platform.refusals import BadInput, Forbidden
 from app.query import question as q
 from schema.context import Asked, asked
@@ -157,7 +157,7 @@ def organization(request: Asked) -> dict[str, Any]:
     org = request.caller.org
     return {
         "__typename": "Organization",
-        "id": str(PublicId("org", org.id)),
+        "id": public_id("org", org.id),
         "name": org.name,
         "timeZone": org.time_zone,
         "reportingCurrency": org.currency,

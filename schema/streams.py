@@ -16,7 +16,7 @@ from graphql.execution.values import VariableValues
 from app.platform.access import Caller
 from app.platform.away import away
 from app.platform.database import instant_text
-from app.platform.ids import PublicId, key_of
+from app.platform.ids import key_of, public_id
 from app.platform.live import Live, Subscriber
 from app.platform.outbox import Change
 from app.platform.records import noted
@@ -153,7 +153,7 @@ def _refuse_scopes(operation: Operation, caller: Caller, variables: VariableValu
 
 
 def _told(change: Change) -> Mapping[str, Any]:
-    customer = str(PublicId("cus", change.customer_id))
+    customer = public_id("cus", change.customer_id)
     return {"customer_id": customer, "event": change.event, "occurred_at": instant_text(change.at)}
 
 

@@ -10,7 +10,7 @@ from app.campaigns.launch import enrol
 from app.customers.rules import occurred
 from app.outreach.tables import Campaign, CampaignArm, CampaignCost, CampaignStatus
 from app.platform.days import local_day
-from app.platform.ids import PublicId, key_of, new_id
+from app.platform.ids import key_of, new_id, public_id
 from app.platform.refusals import BadInput, Code, Problems, Refused
 from app.platform.text import LARGEST, LONGEST_BODY, clean
 from app.platform.work import Work
@@ -205,4 +205,4 @@ def _done(work: Work, event: str, key: Any) -> Result:
 
 
 def _public(key: Any) -> str:
-    return str(PublicId("cam", key))
+    return public_id("cam", key)

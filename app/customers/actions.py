@@ -12,7 +12,7 @@ from app.customers.rules import EARLIEST, Changes, Lookup, Profile, RefKey, clea
 from app.customers.tables import Channel, Consent, ConsentPurpose, ConsentState
 from app.customers.upsert import Result, Upsert, Versioned, cards_of, clean_row, counted, undone
 from app.platform.days import day_number
-from app.platform.ids import PublicId, new_id
+from app.platform.ids import new_id, public_id
 from app.platform.refusals import Code, Problem, Problems, Refused
 from app.platform.text import LONGEST_BODY, clean, clean_ref, fold
 from app.platform.work import Work
@@ -219,7 +219,7 @@ def record_consent(work: Work, given: Word) -> Result:
     work.insert(Consent, [{"id": key, "customer_id": customer_id, "recorded_at": work.now, **row}])
     # Not folded: a word takes the place of the one before it, and counts are only ever added to by a fold.
     rebuild(work, consented, [customer_id])
-    consent = str(PublicId("con", key))
+    consent = public_id("con", key)
     work.announce("consent.recorded", consent, detail=public(customer_id), customers=[customer_id])
     return {"customer": public(customer_id), "consent": consent}
 

@@ -48,7 +48,7 @@ consented.count(
 
 def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> None:
     """Take one new event into its customer's facts; the event must be stored, and its customer locked."""
-    if work.foresees(Folding(stream.name), (customer_id, event_id)):
+    if work.foresees(_folding_of(stream.name), (customer_id, event_id)):
         return
     given = {"the_org": work.org.id, "the_events": [event_id]}
     if stream.newest is None or not work.run(_folding(stream.name, work.dialect), given):
@@ -62,7 +62,7 @@ def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
         work.run(_rebuilding(stream.name, work.dialect), given)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Folding(Step):
     """`(customer, event)`: each folded into its own customer's facts. Whoever locks a customer has it alone."""
 
@@ -83,6 +83,11 @@ class Folding(Step):
         if late:
             writing.send(_rebuilding(self.stream, writing.dialect), {"the_org": writing.org_id, "the_customers": late})
         return frozenset()
+
+
+@cache
+def _folding_of(stream: str) -> Folding:
+    return Folding(stream)
 
 
 def reopen(work: Work, customer_ids: Collection[UUID]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.customers.rules import Lookup, RefKey, email_of, phone_of
 from app.customers.tables import Customer, CustomerRef
 from app.platform.foreseen import There
-from app.platform.ids import PublicId, key_of
+from app.platform.ids import key_of, public_id
 from app.platform.refusals import Code, Path, Problem, Problems, Refused
 from app.platform.text import clean_ref
 from app.platform.work import Work
@@ -47,14 +47,19 @@ def find_many(work: Work, lookups: Sequence[tuple[Lookup, Path]]) -> list[UUID |
     asked = [_normal(lookup) for lookup, _ in lookups]
     values: dict[str, set[Any]] = {}
     for kind, value in asked:
-        if value is not None:
+        # What is foreseen is there, and locked.
+        if value is not None and not (kind == "id" and work.foresees(THERE, value)):
             values.setdefault(kind, set()).add(value)
     answers = {kind: _FINDING[kind](work, some) for kind, some in values.items()}
     found: list[UUID | Problem] = []
     for (kind, value), (_, path) in zip(asked, lookups, strict=True):
+        if kind == "id" and value is not None and "id" not in answers:
+            found.append(value)
+            continue
         answer = answers[kind].get(value, Code.NOT_FOUND) if kind in answers else Code.NOT_FOUND
         found.append(answer if isinstance(answer, UUID) else _problem(answer, *path))
-    lock(work, {key for key in found if isinstance(key, UUID)})
+    if answers:
+        lock(work, {key for key in found if isinstance(key, UUID)})
     return found
 
 
@@ -83,7 +88,7 @@ def holders(work: Work, refs: Collection[RefKey]) -> dict[RefKey, UUID]:
 
 
 def public(key: UUID) -> str:
-    return str(PublicId(PREFIX, key))
+    return public_id(PREFIX, key)
 
 
 def _normal(lookup: Lookup) -> tuple[str, Any]:

@@ -123,11 +123,16 @@ def clean_choice(problems: Problems, choices: type[Choice], given: Enum | str | 
     if given is None:
         problems.add(Code.REQUIRED, "This may not be empty.", *path)
         return None
-    try:
-        return str(choices(given.value if isinstance(given, Enum) else given).value)
-    except ValueError:
-        problems.add(Code.INVALID, f"One of {', '.join(str(choice.value) for choice in choices)}.", *path)
+    name = str(given.value if isinstance(given, Enum) else given)
+    if name not in _names(choices):
+        problems.add(Code.INVALID, f"One of {', '.join(_names(choices))}.", *path)
         return None
+    return name
+
+
+@cache
+def _names(choices: type[Enum]) -> tuple[str, ...]:
+    return tuple(str(choice.value) for choice in choices)
 
 
 def clean_email(problems: Problems, given: str | None, *path: str | int) -> str | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from app.loyalty import rules
-from app.loyalty.books import Books, account_id, public
+from app.loyalty.books import Books, account_id
 from app.loyalty.ledger import Book
 from app.loyalty.lookup import at, named, opened, reason_of, row_of
 from app.loyalty.lots import Source
@@ -20,7 +20,7 @@ from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
 from app.loyalty.tables import PointsEntry, Redemption, Reward
 from app.platform.days import day_of
-from app.platform.ids import key_of, new_id
+from app.platform.ids import key_of, new_id, public_id
 from app.platform.refusals import Code, Problems, refuse
 from app.platform.work import Work
 
@@ -80,7 +80,7 @@ def redeem_points(work: Work, given: rules.Redeem) -> Result:
     if reward is not None and reward.stock is not None:
         reward.stock -= 1
     books.redeemed(book, key, entry, reward.points if reward else points, reward_id=reward.id if reward else None)
-    return books.done("points.redeemed", book, redemption=public("red", key))
+    return books.done("points.redeemed", book, redemption=public_id("red", key))
 
 
 def reverse_redemption(work: Work, given: rules.Reverse) -> Result:
@@ -117,7 +117,7 @@ def reverse_redemption(work: Work, given: rules.Reverse) -> Result:
         stock = Reward.org_id == work.org.id, Reward.id == found.reward_id, Reward.stock < MOST_STOCK
         work.session.execute(update(Reward).where(*stock).values(stock=Reward.stock + 1))
     work.session.flush()
-    return books.done("redemption.reversed", book, redemption=public("red", found.id))
+    return books.done("redemption.reversed", book, redemption=public_id("red", found.id))
 
 
 def transfer_points(work: Work, given: rules.Transfer) -> Result:
@@ -152,7 +152,7 @@ def transfer_points(work: Work, given: rules.Transfer) -> Result:
     return {
         "from": account_id(giver.id),
         "to": account_id(taker.id),
-        "entries": [public("ent", key) for key in entries],
+        "entries": [public_id("ent", key) for key in entries],
     }
 
 
@@ -171,7 +171,7 @@ def _reward(work: Work, problems: Problems, book: Book, public: str) -> Reward |
 
 
 def _posted(books: Books, event: str, book: Book) -> Result:
-    entries = [public("ent", entry["id"]) for entry in book.commanded]
+    entries = [public_id("ent", entry["id"]) for entry in book.commanded]
     return {**books.done(event, book), "entries": entries}
 
 

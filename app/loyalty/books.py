@@ -22,7 +22,7 @@ from app.loyalty.tables import (
     ReservationStatus,
 )
 from app.platform.database import Base
-from app.platform.ids import PublicId
+from app.platform.ids import public_id
 from app.platform.refusals import Code, refuse
 from app.platform.work import Work
 
@@ -241,8 +241,4 @@ def _row_of(lot: Lot) -> dict[str, Any]:
 
 
 def account_id(key: UUID) -> str:
-    return public("acc", key)
-
-
-def public(prefix: str, key: UUID) -> str:
-    return str(PublicId(prefix, key))
+    return public_id("acc", key)

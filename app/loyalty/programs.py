@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.loyalty import rules
 from app.loyalty.tables import LoyaltyLevel, LoyaltyProgram, LoyaltyTerms, Reward
 from app.platform.access import exponent_of
-from app.platform.ids import PublicId, key_of, new_id
+from app.platform.ids import key_of, new_id, public_id
 from app.platform.refusals import Code, Problems, Refused
 from app.platform.text import clean
 from app.platform.work import Work
@@ -156,4 +156,4 @@ def _reward(problems: Problems, given: rules.RewardGiven) -> dict[str, Any]:
 
 
 def _public(prefix: str, key: Any) -> str:
-    return str(PublicId(prefix, key))
+    return public_id(prefix, key)

@@ -4,14 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from app.loyalty import rules
-from app.loyalty.books import Books, public
+from app.loyalty.books import Books
 from app.loyalty.ledger import Book
 from app.loyalty.lookup import at, opened, row_of
 from app.loyalty.lots import Source
 from app.loyalty.tables import EntryKind as Kind
 from app.loyalty.tables import LedgerAccount as Account
 from app.loyalty.tables import PointsReservation, ReservationStatus
-from app.platform.ids import new_id
+from app.platform.ids import new_id, public_id
 from app.platform.refusals import Code, Problems, refuse
 from app.platform.work import Work
 
@@ -33,7 +33,7 @@ def reserve_points(work: Work, given: rules.Reserve) -> Result:
     row = {"id": key, "account_id": book.id, "entry_id": entry, "points": points, "captured": 0}
     row |= {"reserved_at": book.now, "expires_at": until, "closed_at": None, "closed_as": None}
     books.add(PointsReservation, row)
-    return books.done("points.reserved", book, reservation=public("res", key))
+    return books.done("points.reserved", book, reservation=public_id("res", key))
 
 
 def capture_reservation(work: Work, given: rules.Capture) -> Result:
@@ -56,7 +56,7 @@ def capture_reservation(work: Work, given: rules.Capture) -> Result:
         book.give_back(Kind.VOID, Account.RESERVED, rest, source)
     books.close(held.id, book.now, ReservationStatus.CAPTURED, points)
     books.redeemed(book, key, entry, points, reservation_id=held.id)
-    return books.done("reservation.captured", book, reservation=public("res", held.id))
+    return books.done("reservation.captured", book, reservation=public_id("res", held.id))
 
 
 def void_reservation(work: Work, given: rules.Void) -> Result:
@@ -65,7 +65,7 @@ def void_reservation(work: Work, given: rules.Void) -> Result:
     taken = books.taken_by(book, [held.entry_id])
     book.give_back(Kind.VOID, Account.RESERVED, taken, Source("res", held.id))
     books.close(held.id, book.now, ReservationStatus.VOIDED)
-    return books.done("reservation.voided", book, reservation=public("res", held.id))
+    return books.done("reservation.voided", book, reservation=public_id("res", held.id))
 
 
 def _held(work: Work, problems: Problems, public: str) -> tuple[Books, Book, PointsReservation]:

@@ -84,9 +84,9 @@ def merged(works: Iterable[Foreseen]) -> list[tuple[Step, list[Any]]]:
 # ------------------------------------------------------------------ what must hold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class There(Step):
-    """The row with this id is there, and stays locked until the end."""
+    """The row with this id is there, and stays locked until the end. One is made for a table, and no other is equal."""
 
     table: Table
     exclusive = True
@@ -105,9 +105,9 @@ def _held(table: Table, dialect: str) -> Prepared:
     return prepare(select(table.c.id).where(*mine).with_for_update(skip_locked=True), dialect)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unused(Step):
-    """No row has this pair of words in these columns, leaving out those where `ended` is set."""
+    """No row has this pair of words in these columns, leaving out those where `ended` is set. One is made for each."""
 
     table: Table
     columns: tuple[str, str]

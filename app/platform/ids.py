@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, SafeUUID
 
-import uuid_utils.compat
+import uuid_utils
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nobody asks how things stood before; a hundred years further back are still instants.
@@ -16,7 +16,20 @@ _FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})(?:@(-?[0-9]{1,18}))?", re.ASCII)
 
 def new_id() -> UUID:
     """A UUIDv7: made here, not by the database, and in order of creation."""
-    return uuid_utils.compat.uuid7()
+    return _key(uuid_utils.uuid7().int)
+
+
+def _key(number: int) -> UUID:
+    """As UUID makes it of a number, without looking which of its six ways it was given."""
+    key = object.__new__(UUID)
+    object.__setattr__(key, "int", number)
+    object.__setattr__(key, "is_safe", _SAFE)
+    return key
+
+
+def public_id(prefix: str, key: UUID) -> str:
+    """A live id as clients hold it."""
+    return f"{prefix}_{key.int:032x}"
 
 
 def microseconds(instant: datetime) -> int:
@@ -33,7 +46,7 @@ class PublicId(NamedTuple):
     at: datetime | None = None
 
     def __str__(self) -> str:
-        return f"{self.prefix}_{self.key.hex}" + (f"@{microseconds(self.at)}" if self.at else "")
+        return public_id(self.prefix, self.key) + (f"@{microseconds(self.at)}" if self.at else "")
 
     @classmethod
     def parse(cls, text: str) -> "PublicId | None":
@@ -59,10 +72,4 @@ def digits_of(text: str, prefix: str) -> str | None:
 def key_of(text: str, prefix: str) -> UUID | None:
     """The same as a key."""
     digits = digits_of(text, prefix)
-    if digits is None:
-        return None
-    # As UUID makes it of a number, without looking which of its six ways it was given, or for dashes.
-    key = object.__new__(UUID)
-    object.__setattr__(key, "int", int(digits, 16))
-    object.__setattr__(key, "is_safe", _SAFE)
-    return key
+    return None if digits is None else _key(int(digits, 16))

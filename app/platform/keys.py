@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 
 from app.platform.access import ApiKey, create_key
-from app.platform.ids import PublicId, key_of
+from app.platform.ids import PublicId, key_of, public_id
 from app.platform.refusals import Code, OperatorError, Problems
 from app.platform.scopes import ANY, SCOPES, expanded, unknown
 from app.platform.text import clean
@@ -105,7 +105,7 @@ def _end(work: Work, which: tuple[Any, ...], at: datetime) -> None:
         update(ApiKey).where(*which, sooner).values(revoked_at=at).returning(ApiKey.id),
         execution_options={"synchronize_session": False},
     ).all()
-    work.announce("api_key.revoked", *(str(PublicId(PREFIX, each)) for each in ended))
+    work.announce("api_key.revoked", *(public_id(PREFIX, each) for each in ended))
 
 
 def _public(key: str) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from app.customers import facts
 from app.loyalty import earning as loyalty
 from app.outreach.contact import unknown
-from app.platform.ids import PublicId
+from app.platform.ids import public_id
 from app.platform.refusals import Refused
 from app.platform.work import Work
 from app.purchases import rules
@@ -89,7 +89,7 @@ def _judged(work: Work, orders: Sequence[Order]) -> list[Verdict]:
 
 def _public(key: UUID | None) -> str:
     assert key
-    return str(PublicId("pur", key))
+    return public_id("pur", key)
 
 
 __all__ = ["needs_key", "record_purchase", "record_purchases", "refund_purchase", "void_purchase"]

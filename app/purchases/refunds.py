@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, or_, select
 from app.customers import facts, lookup
 from app.customers import rules as customers
 from app.loyalty import earning as loyalty
-from app.platform.ids import PublicId
+from app.platform.ids import public_id
 from app.platform.refusals import Code, Problem, Problems, Refused
 from app.platform.text import LONGEST_BODY, clean
 from app.platform.work import Work
@@ -61,10 +61,10 @@ def refund_purchase(work: Work, given: rules.PurchaseRefund) -> Result:
         share_out(work, purchase)
         loyalty.claw_back(work, purchase.id, purchase.refunded_minor, purchase.gross_minor)
         facts.rebuild(work, bought, [purchase.customer_id])
-        refund = str(PublicId("ref", draft.columns["id"]))
+        refund = public_id("ref", draft.columns["id"])
         work.announce("purchase.refunded", _public(purchase.id), detail=refund, customers=[purchase.customer_id])
     assert verdict.key
-    return {"purchase": _public(purchase.id), "refund": str(PublicId("ref", verdict.key)), "outcome": verdict.outcome}
+    return {"purchase": _public(purchase.id), "refund": public_id("ref", verdict.key), "outcome": verdict.outcome}
 
 
 def void_purchase(work: Work, given: rules.PurchaseVoid) -> Result:
@@ -154,4 +154,4 @@ def _find(work: Work, problems: Problems, given: Lookup) -> Purchase:
 
 
 def _public(key: UUID) -> str:
-    return str(PublicId("pur", key))
+    return public_id("pur", key)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
 from app.customers.facts import facts
 from app.customers.tables import Customer
-from app.platform.ids import PublicId, new_id
+from app.platform.ids import new_id, public_id
 from app.platform.refusals import Code, Problems, refuse
 from app.platform.work import Work
 from app.policy.tables import Policy
@@ -49,7 +49,7 @@ def publish_policy(work: Work, publish: PolicyPublish) -> Published:
     expected = publish.get("expected_version")
     if expected is not None and expected != current.version:
         message = f"The current version is {current.version}."
-        problems.add(Code.STALE_VERSION, message, "expected_version", node=public_id(current))
+        problems.add(Code.STALE_VERSION, message, "expected_version", node=policy_id(current))
     columns = proposed(problems.under("set"), _columns(current), change, work.org.exponent)
     typed = [key for key in _CUT_LISTS if change.get(key) is not None]
     provenance: dict[str, Any] = {key: None if typed else getattr(current, key) for key in _PROVENANCE}
@@ -79,8 +79,8 @@ def cuts_from_base(work: Work) -> tuple[Columns, int]:
     return row, customers
 
 
-def public_id(policy: Policy) -> str:
-    return str(PublicId("pol", policy.id))
+def policy_id(policy: Policy) -> str:
+    return public_id("pol", policy.id)
 
 
 _CUT_LISTS = tuple(f"rfm_{kind}_cuts" for kind in CUTS)
@@ -97,8 +97,8 @@ def _publish(work: Work, policy: Policy) -> Published:
     policy.org_id, policy.id = work.org.id, new_id()
     work.add(policy)
     work.session.flush()
-    work.announce("policy.published", public_id(policy))
-    return {"policy": public_id(policy)}
+    work.announce("policy.published", policy_id(policy))
+    return {"policy": policy_id(policy)}
 
 
 def _columns(policy: Policy) -> Columns:

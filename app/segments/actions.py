@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from app.platform.ids import PublicId, key_of, new_id
+from app.platform.ids import key_of, new_id, public_id
 from app.platform.refusals import Code, Problems
 from app.platform.text import clean, fold
 from app.platform.work import Work
@@ -165,4 +165,4 @@ def _saved(work: Work, problems: Problems, segment: Segment, changed: Mapping[st
 
 
 def _public(key: UUID) -> str:
-    return str(PublicId("seg", key))
+    return public_id("seg", key)

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from app.platform.ids import PublicId
+from app.platform.ids import public_id
 from app.platform.keys import PREFIX
 from app.platform.records import Record, wall
 
@@ -130,8 +130,8 @@ def _written_once(record: Record) -> str:
         "level": "error" if failed else "info",
         "logger": requests.name,
         "transport": record.transport,
-        "org": str(PublicId("org", caller.org.id)) if caller else None,
-        "key": str(PublicId(PREFIX, caller.key_id)) if caller and caller.key_id else None,
+        "org": public_id("org", caller.org.id) if caller else None,
+        "key": public_id(PREFIX, caller.key_id) if caller and caller.key_id else None,
         "kind": kind or None,
         "operation": name or None,
         "document": record.document or None,

@@ -1,10 +1,11 @@
 """Entering contacts into the timeline, settling complaints, and taking out what was entered by mistake."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, Table, and_, or_, select, true
 
 from app.customers import facts, lookup
 from app.customers import rules as customers
@@ -12,7 +13,7 @@ from app.customers.cards import settled
 from app.outreach.contact import Contact as Sent
 from app.outreach.contact import named, objections
 from app.platform.foreseen import Unused
-from app.platform.ids import PublicId
+from app.platform.ids import public_id
 from app.platform.refusals import Code, Problem, Problems, Refused
 from app.platform.text import LONGEST_BODY, clean
 from app.platform.work import Work
@@ -54,7 +55,7 @@ def retract_touchpoint(work: Work, given: rules.TouchpointRetract) -> Result:
     work.session.flush()
     facts.rebuild(work, contacted, [touchpoint.customer_id])
     work.announce("touchpoint.retracted", _public(touchpoint.id), customers=[touchpoint.customer_id])
-    return {"touchpoint": _public(touchpoint.id), "customer": str(PublicId("cus", touchpoint.customer_id))}
+    return {"touchpoint": _public(touchpoint.id), "customer": public_id("cus", touchpoint.customer_id)}
 
 
 def resolve_complaint(work: Work, given: rules.ComplaintResolve) -> Result:
@@ -96,12 +97,12 @@ def _judged(work: Work, drafts: Sequence[Draft]) -> list[Verdict]:
     register = Register("tou", standing(work, Touchpoint, drafts, "retracted_at"))
     contacts = linked(work, drafts)
     against = _objections(work, drafts)
-    caps = Caps(work, [draft for draft in drafts if id(draft) in against])
+    caps = Caps(work, [draft for draft in drafts if id(draft) in against]) if against else None
     verdicts = []
     for draft in drafts:
         problems = [*link(draft, "in_reply_to", contacts), *against.get(id(draft), ())]
-        verdict = register.enter(draft, problems or caps.objections(draft))
-        if verdict.outcome == "RECORDED":
+        verdict = register.enter(draft, problems or (caps.objections(draft) if caps else ()))
+        if caps and verdict.outcome == "RECORDED":
             caps.note(draft)
         if verdict.outcome == "RECORDED" and verdict.key and draft.name:
             # A later row may answer this one.
@@ -146,7 +147,7 @@ def _find(work: Work, problems: Problems, given: rules.Lookup) -> Touchpoint:
 
 def _public(key: UUID | None) -> str:
     assert key
-    return str(PublicId("tou", key))
+    return public_id("tou", key)
 
 
 # ------------------------------------------------------------------------------------------------ any batch of records
@@ -186,14 +187,19 @@ def place(work: Work, drafts: Sequence[Draft]) -> None:
 
 def standing(work: Work, table: Any, drafts: Iterable[Draft], ended: str | None = None) -> dict[Name, Standing]:
     """What the external references of these drafts already name, leaving out rows where `ended` is set."""
-    unused = Unused(table.__table__, ("ref_system", "ref_value"), ended)
-    names = {draft.name for draft in drafts if draft.name and not work.foresees(unused, draft.name)}
+    named = [name for draft in drafts if (name := draft.name)]
+    names = {name for name in named if not work.foresees(_unused(table.__table__, ended), name)}
     if not names:
         return {}
     columns = table.ref_system, table.ref_value, table.id, table.content_hash
     live = getattr(table, ended).is_(None) if ended else true()
     rows = work.session.execute(select(*columns).where(table.org_id == work.org.id, is_named(table, live, names)))
     return {(system, value): Standing(key, content_hash) for system, value, key, content_hash in rows}
+
+
+@cache
+def _unused(table: Table, ended: str | None) -> Unused:
+    return Unused(table, ("ref_system", "ref_value"), ended)
 
 
 def is_named(table: Any, live: ColumnElement[bool], names: Iterable[UUID | Name]) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from app.customers.attributes import attributes_text, clean_attributes
 from app.customers.tables import Channel
 from app.platform.database import instant_text
 from app.platform.days import local_day
-from app.platform.ids import PublicId, key_of, new_id
+from app.platform.ids import PublicId, key_of, new_id, public_id
 from app.platform.refusals import Code, Path, Problem, Problems, Refused
 from app.platform.text import LARGEST, LONGEST_BODY, MILLION, Ref, clean, clean_ref, folded, scaled
 from app.touchpoints.tables import Direction, TouchpointKind
@@ -262,12 +262,12 @@ def few_enough(rows: Sequence[Row], limit: int | None) -> Sequence[Row]:
 def answer(verdicts: Collection[Verdict], thing: str, prefix: str, *, aborted: bool) -> dict[str, Any]:
     """The result of a batch. `aborted`: one row was refused and all were wanted, so that nothing is kept."""
     # What was not kept after all is nobody's existing record.
-    gone = {str(PublicId(prefix, v.key)) for v in verdicts if aborted and v.key and v.outcome == "RECORDED"}
+    gone = {public_id(prefix, v.key) for v in verdicts if aborted and v.key and v.outcome == "RECORDED"}
     rows = [
         {
             "index": index,
             "outcome": "NOT_ATTEMPTED" if aborted and verdict.key else verdict.outcome,
-            thing: str(PublicId(prefix, verdict.key)) if verdict.key and not aborted else None,
+            thing: public_id(prefix, verdict.key) if verdict.key and not aborted else None,
             "user_errors": [_error(problem, gone) for problem in verdict.problems],
         }
         for index, verdict in enumerate(verdicts)
