@@ -27,7 +27,8 @@ from schema.policies import OPERATIONS
 
 class Asked:
     """One request. `set_clock`: its clock came with it, and may lie before what has happened since; `extensions`: what is
-    said beside its answer; `changed`: whether any of its mutations did something."""
+    said beside its answer; `changed`: whether any of its mutations did something; `done`: by response key, the results of
+    mutation fields that were made already, or what went wrong with them."""
 
     # What most requests have stands here once.
     loader: DataLoader[Any, Any] | None = None
@@ -46,11 +47,7 @@ class Asked:
     ) -> None:
         self.engine, self.reader, self.caller, self.now = engine, reader, caller, now
         self.set_clock, self.idempotency_key, self.extensions = set_clock, idempotency_key, extensions
-
-    @cached_property
-    def done(self) -> dict[str, Any]:
-        """By response key, the results of mutation fields that were made already, or what went wrong with them."""
-        return {}
+        self.done: dict[str, Any] = {}
 
     @cached_property
     def segments(self) -> Segments:

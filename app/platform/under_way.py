@@ -68,7 +68,10 @@ class UnderWay:
         self._by_org: dict[UUID, _Of] = {}
 
     def add(self, change: Change) -> None:
-        of = self._by_org.setdefault(change.caller.org.id, _Of())
+        org_id = change.caller.org.id
+        of = self._by_org.get(org_id)
+        if of is None:
+            of = self._by_org[org_id] = _Of()
         of.waiting.append(change)
         of.to_read += bool(change.looks)
 

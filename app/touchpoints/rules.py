@@ -155,12 +155,18 @@ def _sentiment(problems: Problems, sentiment: float | None) -> int | None:
     return int(Decimal(str(sentiment)).scaleb(6).to_integral_value(ROUND_HALF_UP))
 
 
+# What a survey may say, and the column that holds it.
+_ANSWERS = {"nps": "nps", "csat": "csat", "relative_quality": "quality_e6", "relative_price": "price_e6"}
+
+
 def _answers(problems: Problems, given: TouchpointRecord, *, survey: bool) -> dict[str, int | None]:
     """What only a survey may say."""
     if not survey:
-        for name in ("nps", "csat", "relative_quality", "relative_price"):
+        for name in _ANSWERS:
             if given.get(name) is not None:
                 problems.add(Code.INVALID, "Only a SURVEY has this answer.", name)
+    if given.keys().isdisjoint(_ANSWERS):
+        return dict.fromkeys(_ANSWERS.values())
     return {
         "nps": _between(problems, given.get("nps"), 0, 10, "nps"),
         "csat": _between(problems, given.get("csat"), 1, 5, "csat"),
