@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.query.shape import Shape
 from app.query.statement import Prepared
 
 # What a parameter may be to travel with the writing.
-_SIMPLE = (str, int, UUID, datetime)
+_SIMPLE = frozenset({str, int, bool, UUID, datetime})
 # Who is written together is read at one clock.
 _CLOCK = frozenset({"now", "today", "pin"})
 
@@ -38,9 +39,9 @@ class Shown(Step):
 
     def __init__(self, prepared: Prepared, shape: str, given: Mapping[str, Any]) -> None:
         self._prepared, self._keys = prepared, f"nodes_{shape}"
-        asked = [name for name in prepared.binders if name not in (self._keys, "places")]
-        self._same = (prepared.text, *[given[name] for name in asked if name not in _CLOCK])
-        self.is_simple = all(isinstance(given[name], _SIMPLE) for name in asked)
+        values = [given[name] for name in _asked(prepared, self._keys)]
+        self._same = (prepared, *values)
+        self.is_simple = all(type(value) in _SIMPLE for value in values)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shown) and self._same == other._same
@@ -61,6 +62,12 @@ class Shown(Step):
             for sight, row in zip(values, orjson.loads(text), strict=True):
                 sight.json = orjson.dumps(row)
         return frozenset()
+
+
+@lru_cache(512)
+def _asked(prepared: Prepared, keys: str) -> list[str]:
+    """The parameters of which those that are read together have the same values."""
+    return [name for name in prepared.binders if name not in _CLOCK and name not in (keys, "places")]
 
 
 def is_light(items: Fields, shape: Shape) -> bool:
