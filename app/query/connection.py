@@ -73,6 +73,10 @@ def _lists(many: Many) -> Lists:
     ]
 
 
+def _selections(lists: Lists) -> list[Items]:
+    return [items for _, each in lists for items in each]
+
+
 def _in_order(
     compiler: "Compiler",
     many: Many,
@@ -83,33 +87,34 @@ def _in_order(
 ) -> FromClause:
     """Per parent: the texts of its rows, in the order of their sort keys."""
     statement, page, nested = compiler.statement, many.page, parents is not None
-    selections = [items for _, each in lists for items in each]
+    selections = _selections(lists)
     needed = compiler.stored(shape, selections, None)
     brings = brought_with(statement, many, shape, needed, nested)
     if parents is not None and compiler.is_flat(shape, selections, brings):
         return _of_parent(compiler, many, shape, parents, lists, brings)
     page_rows = cut(statement, many, shape, parents, brings, numbered=False, key=key)
     # SQLite joins texts as rows come. Where all that is shown is in the page, they come in its order.
-    comes = statement.dialect == "sqlite" and needed <= brings and not page.backward
+    comes = statement.dialect == "sqlite" and bool(selections) and needed <= brings and not page.backward
     keys = [] if comes else [f"key_{n}" for n in range(len(page.order))]
     passing = {key: key for key in keys} | ({"parent": "parent"} if nested else {})
     rows = compiler.level(shape, page_rows, selections, passing, None, keep=[] if comes else ["id"], brings=brings)
     # A page that was read from its far end is told from the near one.
     nearest = replace(page, backward=False)
     order = [] if comes else ordering(shape, nearest, [rows.c[key] for key in keys], rows.c.kept_id)
-    o: Any = rows.c
+    o: Any = rows
     if statement.dialect == "sqlite" and not comes:
-        o = select(rows).order_by(*order).subquery(statement.name("ordered")).c
+        o = select(rows).order_by(*order).subquery(statement.name("ordered"))
         order = []
     results = [
         func.coalesce(sql.Joined(text, *order), sql.text("")).label(f"list_{many.fields.index(field)}")
-        for field, text in _texts(lists, o)
+        for field, text in _texts(lists, o.c)
     ]
-    made: Select[Any] = select(*([o.parent] if nested else []), *results)
+    # What is said of each row may be a word of ours: the rows are named all the same.
+    made: Select[Any] = select(*([o.c.parent] if nested else []), *results).select_from(o)
     if not nested:
         return made.cte(statement.name("joined"))
     # Made once: a planner that expects one parent would make the texts anew for each, down through all levels.
-    return fenced(made.group_by(o.parent), statement.name("joined"))
+    return fenced(made.group_by(o.c.parent), statement.name("joined"))
 
 
 def _of_parent(
@@ -121,9 +126,9 @@ def _of_parent(
     row = Reading(page, [], {node: page.c[node] for node in brings}, {})
     keys = [page.c[f"key_{n}"] for n in range(len(many.page.order))]
     order = ordering(shape, replace(many.page, backward=False), keys, page.c.id)
+    texts = {f"json_{n}": compiler.text(shape, items, row) for n, items in enumerate(_selections(lists))}
     results = [
-        sql.Joined(compiler.text(shape, items, row), *order).label(f"list_{many.fields.index(field)}")
-        for field, [items] in lists
+        sql.Joined(text, *order).label(f"list_{many.fields.index(field)}") for field, text in _texts(lists, texts)
     ]
     made = select(*results).select_from(page).correlate(parents)
     return made.lateral(compiler.statement.name("joined"))
@@ -142,7 +147,7 @@ def _numbered(
     """Per parent: the texts of its rows; where what lies `beyond` is asked for, whether there are more; and the cursors
     of both ends."""
     statement, page, nested = compiler.statement, many.page, parents is not None
-    selections = [items for _, each in lists for items in each]
+    selections = _selections(lists)
     shown_by = page if cursors else None
     brings = brought_with(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
     page_rows = cut(statement, many, shape, parents, brings, more=beyond, key=key)
@@ -205,7 +210,7 @@ def _edge(field: Paged, texts: list[Expression], o: Any) -> Iterable[tuple[str, 
         if part.name == "node":
             yield part.key, [next(nodes)]
         elif part.name == "cursor":
-            yield part.key, ['"', o.cursor, '"']
+            yield part.key, ['"', o["cursor"], '"']
         else:
             yield part.key, [f'"{part.said}"']
 
@@ -215,7 +220,7 @@ def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
         return [func.coalesce(sql.text('"').concat(joined[name]).concat(sql.text('"')), sql.text("null"))]
 
     more: Pattern = (
-        [sql.either_or(joined.more == constant(1), sql.text("true"), sql.text("false"))]
+        [sql.either_or(joined["more"] == constant(1), sql.text("true"), sql.text("false"))]
         if joined is not None
         else ["false"]
     )

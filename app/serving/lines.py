@@ -109,7 +109,7 @@ def json_line(record: Record, since: float) -> str:
     """A request as one JSON object. `since`: what the clock that never jumps lacks to the time of day."""
     caller = record.caller
     whose = caller.ids if caller else ""
-    key = whose, record.document, record.asked[1], record.transport, record.lane, record.status, record.codes
+    key = whose, record.document, record.asked, record.transport, record.lane, record.status, record.codes
     alike = _alike.get(key)
     if alike is None:
         if len(_alike) >= _MOST_ALIKE:
