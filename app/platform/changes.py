@@ -96,9 +96,16 @@ def see(group: Sequence[Change], writing: Writing) -> Turns[list[Foreseen]]:
         sent = {look: look.more(writing, values, sent[look]) for look, values in wanted.items()}
         yield
     found = {look: look.found(writing, values, sent[look]) for look, values in wanted.items()}
+    changed: set[Any] = set()
     for place, each in enumerate(changes, 1):
         seen = {(look, value): found[look].get(value) for look, value in each.looks}
         each.foreseen, each.result = foresee(each.caller, each.now, each.do, seen)
+        mine = each.foreseen.changed() if each.foreseen else set()
+        if changed.isdisjoint(mine):
+            changed |= mine
+        else:
+            # A row may be named by its id, and by whose it is: this one has not seen what the other makes of it.
+            each.foreseen, each.result = None, {}
         if place % _AT_A_TIME == 0:
             yield
     return [each.foreseen for each in changes if each.foreseen]

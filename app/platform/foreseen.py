@@ -21,7 +21,7 @@ from sqlalchemy import Select, Table, bindparam, select
 from app.platform.access import Caller
 from app.platform.database import Base, Key
 from app.platform.sending import Prepared, key_from, one_of, prepare
-from app.platform.steps import UNKNOWN, Look, Step, Writing, changes_of, rows_of
+from app.platform.steps import UNKNOWN, Changes, Look, Step, Writing, changes_of, rows_of
 from app.platform.work import Work
 
 
@@ -67,6 +67,11 @@ class Foreseen(Work):
     def claims(self) -> set[Any]:
         """What it must have for itself."""
         return {(step, value) for step, values in self.steps.items() if step.exclusive for value in values}
+
+    def changed(self) -> set[Any]:
+        """The rows that it changes, as it has seen them."""
+        changes = [(step, values) for step, values in self.steps.items() if isinstance(step, Changes)]
+        return {(step.table, row["id"]) for step, values in changes for row in values}
 
     def rests_on(self, step: Step, refuted: AbstractSet[Any]) -> bool:
         return not refuted.isdisjoint(self.steps.get(step, ()))

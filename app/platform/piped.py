@@ -170,7 +170,9 @@ class _Answers:
         self.failed = ""
 
     def take(self, result: Any, reading: Any) -> None:
-        sent = next(self._sent)
+        sent = next(self._sent, None)
+        if sent is None:
+            raise psycopg.OperationalError("The connection is ended.")
         if result.status in _GOOD:
             sent.told, sent.rows = result.command_status or b"", []
             if result.ntuples:

@@ -31,13 +31,15 @@ class _Of:
     def __init__(self) -> None:
         self.waiting: deque[Change] = deque()
         self.to_read = 0
+        # Nothing that waits may go as long as those are under way that are.
+        self.stuck = False
         self.groups: list[Group] = []
         self.reads: Group | None = None
         self.writes: Group | None = None
         self.turn = asyncio.Lock()
 
     def may_begin(self) -> bool:
-        if not self.waiting or self.reads is not None:
+        if not self.waiting or self.stuck or self.reads is not None:
             return False
         ready = self.to_read if self.writes else len(self.waiting)
         return not self.groups or ready >= len(self.groups[-1].changes)
@@ -47,7 +49,10 @@ class _Of:
         one has read, only what has not."""
         claimed = set[Any]().union(*(each.claims for each in self.groups), group.claims)
         left: list[Change] = []
-        while self.waiting and len(group.changes) < MOST:
+        # A group that reads early leaves room for those who need not, and are taken along once it has read.
+        others = len(self.waiting) - self.to_read if reading and self.writes else 0
+        most = max(MOST - others, MOST // 2)
+        while self.waiting and len(group.changes) < most:
             change = self.waiting.popleft()
             fits = bool(change.looks) if self.writes else reading or not change.looks
             if fits and claimed.isdisjoint(change.claims):
@@ -92,9 +97,10 @@ class UnderWay:
                     # The others come first the next time.
                     self._by_org[org_id] = self._by_org.pop(org_id)
                     return group
+                of.stuck = True
         return None
 
-    async def written_next(self, group: Group) -> None:
+    async def turn_of(self, group: Group) -> None:
         """Wait until it is this group's turn to be written. It takes along what waits and need not read."""
         of = self._by_org[group.org_id]
         await of.turn.acquire()
@@ -102,8 +108,10 @@ class UnderWay:
         of.take(group, reading=False)
         of.writes = group
         group.claims |= {claim for each in group.changes if each.foreseen for claim in each.foreseen.claims()}
-        for other in of.groups:
-            # It is being committed, and what it has locked would be passed over.
+
+    async def way_of(self, group: Group) -> None:
+        """Wait until nobody holds what it claims: what one that is being committed has locked would be passed over."""
+        for other in [*self._by_org[group.org_id].groups]:
             if other is not group and not other.claims.isdisjoint(group.claims):
                 await other.ended.wait()
 
@@ -121,6 +129,7 @@ class UnderWay:
         if of.reads is group:
             of.reads = None
         of.groups.remove(group)
+        of.stuck = False
         group.ended.set()
         if not of.groups and not of.waiting:
             del self._by_org[group.org_id]

@@ -152,8 +152,10 @@ class _ToPostgreSQL(Writer):
         """Write until nothing waits but what another one goes on with."""
         writing: OnPostgreSQL | None = None
         while group := here.under_way.take():
-            if writing is None and self._idle:
-                writing = self._idle.pop()
+            if writing is None:
+                # Another loop, in a thread of its own, may just have taken the last one.
+                with suppress(IndexError):
+                    writing = self._idle.pop()
             try:
                 writing = await self._write(here, group, writing)
             finally:
@@ -171,8 +173,9 @@ class _ToPostgreSQL(Writer):
         try:
             writing = writing or await OnPostgreSQL.open(self._engine)
             seen = await writing.begin(group.org_id, partial(see, group.changes))
-            await here.under_way.written_next(group)
+            await here.under_way.turn_of(group)
             self._begin(here, group.org_id)
+            await here.under_way.way_of(group)
             works = [each.foreseen for each in group.changes if each.foreseen and not each.looks]
             written = await writing.put(works, seen)
         except BaseException as failure:

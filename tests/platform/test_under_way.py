@@ -9,6 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.platform.changes import MOST
 from app.platform.under_way import Group, UnderWay
 
 ORGS = [UUID(int=n) for n in range(2)]
@@ -51,7 +52,8 @@ class Watched:
             self.open.add(group)
             self.reading.add(group)
             await self.step(turns)
-            await self.under_way.written_next(group)
+            await self.under_way.turn_of(group)
+            await self.under_way.way_of(group)
             self.reading.discard(group)
             self.writing.add(group)
             await self.step(turns)
@@ -104,7 +106,7 @@ async def test_a_group_begins_early_when_it_is_as_large() -> None:
     for n in range(3, 6):
         under_way.add(change(org, {n}, reads=True))
         assert not under_way.may_begin(org)
-    await under_way.written_next(first)
+    await under_way.turn_of(first)
     assert under_way.may_begin(org)
     second = under_way.take()
     assert second is not None
@@ -112,7 +114,7 @@ async def test_a_group_begins_early_when_it_is_as_large() -> None:
     under_way.add(change(org, {6}))
     under_way.is_written(first)
     # Whoever need not read goes along with whom it finds ready.
-    await under_way.written_next(second)
+    await under_way.turn_of(second)
     assert len(second.changes) == 4
     under_way.end(first)
     under_way.end(second)
@@ -124,17 +126,37 @@ async def test_who_claims_what_is_being_committed_waits_for_that() -> None:
     under_way.add(change(org, {1}))
     first = under_way.take()
     assert first is not None
-    await under_way.written_next(first)
+    await under_way.turn_of(first)
     second_change = change(org, {2}, reads=True)
     under_way.add(second_change)
     second = under_way.take()
     assert second is not None
     # What it needs is known once it has read.
     second_change.foreseen = SimpleNamespace(claims=lambda: {("row", 1)})
-    waiting = asyncio.create_task(under_way.written_next(second))
     under_way.is_written(first)
+    await under_way.turn_of(second)
+    waiting = asyncio.create_task(under_way.way_of(second))
     await asyncio.sleep(0.01)
     assert not waiting.done()
     under_way.end(first)
     await waiting
     under_way.end(second)
+
+
+async def test_who_need_not_read_is_not_kept_waiting_by_those_who_do() -> None:
+    under_way, org = UnderWay(), ORGS[0]
+    under_way.add(change(org, {0}, reads=True))
+    first = under_way.take()
+    assert first is not None
+    await under_way.turn_of(first)
+    patient = change(org, {1})
+    under_way.add(patient)
+    for n in range(2, 3 * MOST):
+        under_way.add(change(org, {n}, reads=True))
+    second = under_way.take()
+    assert second is not None
+    assert patient not in second.changes
+    under_way.is_written(first)
+    await under_way.turn_of(second)
+    assert patient in second.changes
+    assert len(second.changes) == MOST
