@@ -54,8 +54,8 @@ from schema.stored_documents import StoredDocuments, trusted_documents
 from schema.streams import Streams
 
 GRAPHIQL = Path(__file__).parent / "graphiql" / "dist"
-# A revoked key is refused within this many seconds.
 _THIS_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
+# A revoked key is refused within this many seconds.
 REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 # While the database is away nobody can revoke one.
 KNOWN_AWAY_SECONDS = 3600.0

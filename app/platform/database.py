@@ -87,7 +87,7 @@ class Words(TypeDecorator[str]):
 
 def _hex(value: UUID | str | None) -> str | None:
     # As UUID.hex has it, without asking for it; or it is there already.
-    return value if value is None or type(value) is str else f"{value.int:032x}"  # type: ignore[union-attr]
+    return f"{value.int:032x}" if isinstance(value, UUID) else value
 
 
 def _instant(value: datetime | None) -> str | None:
