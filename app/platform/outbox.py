@@ -201,10 +201,9 @@ class OnPostgreSQL:
 
     async def _open(self) -> Piped:
         if self._listening is None or self._listening.closed:
-            driver = await opened(self._dsn, _SETTINGS)
-            await driver.execute(f"LISTEN {CHANNEL}")
+            driver = await opened(self._dsn, _SETTINGS, f"LISTEN {CHANNEL}")
             self._listening = _Listening(driver, self._told)
-        if self._piped is None:
+        if self._piped is None or self._piped.closed:
             self._org = None
             self._piped = Piped(await opened(self._dsn, _SETTINGS))
         return self._piped

@@ -48,7 +48,8 @@ class Sent:
 
 
 class Piped:
-    """Owns a connection until it is closed. Between two waits it belongs to no event loop."""
+    """Owns a connection until it is closed. Between two waits it belongs to no event loop. Whoever gives up a wait, or
+    finds no connection any more, has closed it: what came later would be taken for answers to what is sent next."""
 
     def __init__(self, driver: Any) -> None:
         self._driver, self._pg = driver, driver.pgconn
@@ -65,6 +66,10 @@ class Piped:
     def process(self) -> int:
         """The server's, at its other end."""
         return int(self._pg.backend_pid)
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._pg.status == pq.ConnStatus.BAD)
 
     @property
     def has_sent(self) -> bool:
@@ -90,21 +95,11 @@ class Piped:
         if not self._waiting:
             return
         self._answers, self._waiting = _Answers(self._waiting), []
-        self._pg.pipeline_sync()
-        loop, socket = asyncio.get_running_loop(), self._pg.socket
-        self._done = loop.create_future()
-        # Not a refusal: what it answers later would be taken for the answers to what is sent next.
-        silent = loop.call_later(_SILENT_SECONDS, self._end, psycopg.OperationalError("Nothing is heard of it."))
         try:
-            loop.add_reader(socket, self._readable)
-            # This may find that the connection was cut, and closes it: the next one has the same number.
-            if self._pg.flush():
-                loop.add_writer(socket, self._writable)
-            await self._done
-        finally:
-            silent.cancel()
-            loop.remove_reader(socket)
-            loop.remove_writer(socket)
+            await self._arrive()
+        except BaseException:
+            self.close()
+            raise
         fresh, self._fresh = self._fresh, []
         if self._answers.failed:
             # Whether these were prepared is not known: they are prepared again, by other names.
@@ -135,6 +130,22 @@ class Piped:
         return known
 
     # ------------------------------------------------------------------ what comes back
+
+    async def _arrive(self) -> None:
+        self._pg.pipeline_sync()
+        loop, socket = asyncio.get_running_loop(), self._pg.socket
+        self._done = loop.create_future()
+        silent = loop.call_later(_SILENT_SECONDS, self._end, psycopg.OperationalError("Nothing is heard of it."))
+        try:
+            loop.add_reader(socket, self._readable)
+            # This may find that the connection was cut, and closes it: the next one has the same number.
+            if self._pg.flush():
+                loop.add_writer(socket, self._writable)
+            await self._done
+        finally:
+            silent.cancel()
+            loop.remove_reader(socket)
+            loop.remove_writer(socket)
 
     def _end(self, failure: Exception | None = None) -> None:
         if self._done.done():
@@ -217,15 +228,17 @@ def state_of(result: Any) -> str:
     return said
 
 
-async def opened(dsn: str, settings: Mapping[str, str]) -> Any:
-    """A connection in the role that serves; raises psycopg.Error. What the address says of settings stands."""
+async def opened(dsn: str, settings: Mapping[str, str], *first: str) -> Any:
+    """A connection in the role that serves, for which the `first` statements were run; raises psycopg.Error. What the
+    address says of settings stands."""
     said: dict[str, Any] = conninfo_to_dict(dsn)
     options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), str(said.pop("options", ""))])
     ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, **STILL_THERE}
     address = make_conninfo(**ours | said | {"options": options.strip()})
     driver = await psycopg.AsyncConnection.connect(address, autocommit=True)
     try:
-        await driver.execute(TAKE_ROLE)
+        for statement in (TAKE_ROLE, *first):
+            await driver.execute(statement)
     except BaseException:
         with suppress(psycopg.Error):
             await driver.close()
