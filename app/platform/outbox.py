@@ -18,6 +18,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -263,10 +264,12 @@ class OnSQLite:
         self._path = make_url(url).database or ""
         self._connection: sqlite3.Connection | None = None
         self._turn = asyncio.Lock()
+        # A thread reads on when nobody waits for it any more.
+        self._in_use = Lock()
 
     async def now(self, org_id: UUID) -> Place:
         async with self._turn:
-            return await run_sync(lambda: Place(str(self._last(self._open()))))
+            return await run_sync(self._now)
 
     async def after(self, org_id: UUID, place: Place) -> tuple[list[Change], Place]:
         async with self._turn:
@@ -277,18 +280,27 @@ class OnSQLite:
 
     async def close(self) -> None:
         async with self._turn:
+            await run_sync(self._close)
+
+    def _now(self) -> Place:
+        with self._in_use:
+            return Place(str(self._last(self._open())))
+
+    def _after(self, org_id: UUID, seen: int) -> tuple[list[Change], Place]:
+        with self._in_use:
+            connection = self._open()
+            last = self._last(connection)
+            if last <= seen:
+                return [], Place(str(seen))
+            rows = connection.execute(_ROWS, (seen, last, org_id.hex)).fetchall()
+        changes = [Change(UUID(hex=customer), event, _instant(at)) for _, customer, event, at in rows]
+        return changes, Place(str(rows[-1][0] if len(rows) == AT_ONCE else last))
+
+    def _close(self) -> None:
+        with self._in_use:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
-
-    def _after(self, org_id: UUID, seen: int) -> tuple[list[Change], Place]:
-        connection = self._open()
-        last = self._last(connection)
-        if last <= seen:
-            return [], Place(str(seen))
-        rows = connection.execute(_ROWS, (seen, last, org_id.hex)).fetchall()
-        changes = [Change(UUID(hex=customer), event, _instant(at)) for _, customer, event, at in rows]
-        return changes, Place(str(rows[-1][0] if len(rows) == AT_ONCE else last))
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
