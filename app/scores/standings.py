@@ -17,17 +17,17 @@ from sqlalchemy import (
     ColumnElement,
     Engine,
     Select,
-    Update,
     and_,
+    bindparam,
     case,
     delete,
     func,
-    insert,
     or_,
     select,
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 import app.purchases.facts
 import app.touchpoints.measures  # noqa: F401 - what stage and score rest on
@@ -36,6 +36,7 @@ from app.customers.measures import customers, net_minor
 from app.platform.access import Org
 from app.platform.database import Key
 from app.platform.rounds import Rounds
+from app.platform.sending import Prepared, key_from, prepare
 from app.platform.work import Work, operator, work
 from app.policy.tables import Policy
 from app.query import sql
@@ -91,21 +92,21 @@ def _settle_some(engine: Engine, org: Org, now: datetime, at_once: int) -> int:
 
 def settle_some(work: Work, at_once: int = AT_ONCE) -> int:
     """Judge up to so many open rows anew, and bring the sums in line."""
-    if _dialect(work) == "postgresql":
+    if work.dialect == "postgresql":
         # One settler of an organisation at a time: they would pick the same rows.
         work.session.execute(select(func.pg_advisory_xact_lock(_lock(work.org.id))))
     ids = _found(work, at_once, locked=True)
     if ids:
         given = _given(work) | {"those": ids}
         before = _contributed(work, given)
-        work.session.execute(_rejudging(_dialect(work)), given)
+        work.run(_rejudging(work.dialect), given)
         _add(work, _contributed(work, given), before)
     return len(ids)
 
 
 def unsettle(work: Work) -> None:
     """Forget what was judged, and its sums: all is judged anew."""
-    if _dialect(work) == "postgresql":
+    if work.dialect == "postgresql":
         work.session.execute(select(func.pg_advisory_xact_lock(_lock(work.org.id))))
     mine = _judged.org_id == work.org.id
     nothing = {"judged_stage": None, "judged_score": None, "judged_net_minor": 0, "judged_until": OPEN}
@@ -115,7 +116,7 @@ def unsettle(work: Work) -> None:
 
 def wrongly_judged(work: Work) -> list[UUID]:
     """Customers whose settled standing is not what the definitions say today. None, unless something is broken."""
-    return list(work.session.scalars(_wrong(_dialect(work)), _given(work)))
+    return list(work.session.scalars(_wrong(work.dialect), _given(work)))
 
 
 def sums_differ(work: Work) -> bool:
@@ -134,10 +135,6 @@ def sums_differ(work: Work) -> bool:
 # ------------------------------------------------------------------ the statements, made once
 
 
-def _dialect(work: Work) -> str:
-    return work.session.get_bind().dialect.name
-
-
 def _given(work: Work) -> dict[str, Any]:
     return {"org": work.org.id, "now": work.now, "today": work.today}
 
@@ -154,11 +151,11 @@ def _statement(dialect: str) -> Statement:
 
 def _found(work: Work, at_most: int, *, locked: bool) -> list[UUID]:
     given = _given(work) | {"at_most": at_most}
-    return list(work.session.scalars(_finding(_dialect(work), locked), given))
+    return [key_from(key) for (key,) in work.run(_finding(work.dialect, locked), given)]
 
 
 @cache
-def _finding(dialect: str, locked: bool) -> Select[Any]:
+def _finding(dialect: str, locked: bool) -> Prepared:
     statement = _statement(dialect)
     at_most = statement.bind("at_most")
     ranges = [
@@ -173,26 +170,26 @@ def _finding(dialect: str, locked: bool) -> Select[Any]:
     ]
     open_rows = union_all(*ranges).limit(at_most)
     if not locked:
-        return select(open_rows.subquery("open"))
+        return prepare(select(open_rows.subquery("open")), dialect)
     # What somebody is just writing is open again in a moment.
     those = select(_judged.customer_id).where(_judged.org_id == statement.org, _judged.customer_id.in_(open_rows))
-    return those.with_for_update(skip_locked=True)
+    return prepare(those.with_for_update(skip_locked=True), dialect)
 
 
 @cache
-def _contributing(dialect: str) -> Select[Any]:
+def _contributing(dialect: str) -> Prepared:
     statement = _statement(dialect)
-    return (
+    contributed = (
         select(_judged.judged_stage, func.count(), sql.whole(func.sum(_judged.judged_net_minor)))
         .where(_judged.org_id == statement.org, member(statement, _judged.customer_id, "those", Key()))
         .where(_judged.judged_stage.is_not(None))
         .group_by(_judged.judged_stage)
     )
+    return prepare(contributed, dialect)
 
 
 def _contributed(work: Work, given: dict[str, Any]) -> dict[int, tuple[int, int]]:
-    rows = work.session.execute(_contributing(_dialect(work)), given)
-    return {stage: (members, net) for stage, members, net in rows}
+    return {stage: (members, net) for stage, members, net in work.run(_contributing(work.dialect), given)}
 
 
 def _add(work: Work, after: dict[int, tuple[int, int]], before: dict[int, tuple[int, int]]) -> None:
@@ -201,15 +198,34 @@ def _add(work: Work, after: dict[int, tuple[int, int]], before: dict[int, tuple[
         for place, (count, amount) in sums.items():
             members[place] += sign * count
             net[place] += sign * amount
-    s: Any = StandingSum
+    given = {"the_org": work.org.id, "the_day": work.today}
     for place in sorted(members):
-        changed = {"members": s.members + members[place], "net_minor": s.net_minor + net[place]}
-        mine = update(StandingSum).where(s.org_id == work.org.id, s.stage == place).values(changed)
-        if not work.session.execute(mine).rowcount:  # type: ignore[attr-defined]
-            row = {"org_id": work.org.id, "stage": place, "members": members[place], "net_minor": net[place]}
-            work.session.execute(insert(StandingSum), row | {"latest_day": work.today})
-    earlier = s.org_id == work.org.id, s.latest_day < work.today
-    work.session.execute(update(StandingSum).where(*earlier).values(latest_day=work.today))
+        if members[place] or net[place]:
+            work.run(_adding(work.dialect), given | {"place": place, "more": members[place], "net": net[place]})
+    work.run(_dating(work.dialect), given)
+
+
+@cache
+def _adding(dialect: str) -> Prepared:
+    s: Any = StandingSum.__table__
+    row = {
+        s.c.org_id: bindparam("the_org", type_=Key()),
+        s.c.stage: bindparam("place"),
+        s.c.members: bindparam("more"),
+        s.c.net_minor: bindparam("net"),
+        s.c.latest_day: bindparam("the_day"),
+    }
+    made = (postgresql if dialect == "postgresql" else sqlite).insert(s).values(row)
+    sums = {name: s.c[name] + made.excluded[name] for name in ("members", "net_minor")}
+    return prepare(made.on_conflict_do_update(index_elements=[s.c.org_id, s.c.stage], set_=sums), dialect)
+
+
+@cache
+def _dating(dialect: str) -> Prepared:
+    s: Any = StandingSum.__table__
+    day: Any = bindparam("the_day", type_=s.c.latest_day.type)
+    earlier = s.c.org_id == bindparam("the_org", type_=Key()), s.c.latest_day < day
+    return prepare(update(s).where(*earlier).values(latest_day=day), dialect)
 
 
 def _values(statement: Statement, rows: Reading) -> dict[str, ColumnElement[Any]]:
@@ -227,7 +243,7 @@ _NODES = ("archived_at", "stage", "score", "net_minor", "judged_until")
 
 
 @cache
-def _rejudging(dialect: str) -> Update:
+def _rejudging(dialect: str) -> Prepared:
     statement = _statement(dialect)
     f = facts.table.alias("those_facts")
     those = (
@@ -244,12 +260,8 @@ def _rejudging(dialect: str) -> Update:
     )
     now: dict[str, ColumnElement[Any]] = {name: made.c[name] for name in values}
     now |= {"judged_policy": select(statement.policy.c.version).scalar_subquery(), "judged_day": statement.today}
-    return (
-        update(facts.table)
-        .where(_judged.org_id == statement.org, _judged.customer_id == made.c.id)
-        .values(now)
-        .execution_options(synchronize_session=False)
-    )
+    mine = _judged.org_id == statement.org, _judged.customer_id == made.c.id
+    return prepare(update(facts.table).where(*mine).values(now), dialect)
 
 
 @cache
