@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 
 from app.customers.tables import Consent, ConsentPurpose, ConsentState, Customer, customer_facts
 from app.platform.database import Key
-from app.platform.sending import Prepared, key_from, one_of, prepare
+from app.platform.sending import Prepared, key_from, one_of, or_fails, prepare
 from app.platform.steps import AFTER_ROWS, Step, Writing
 from app.platform.work import Work
 from app.query.fact import Events, FactTable, Horizon
@@ -46,9 +46,11 @@ consented.count(
 )
 
 
-def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID) -> None:
-    """Take one new event into its customer's facts; the event must be stored, and its customer locked."""
-    if work.foresees(_folding_of(stream.name), (customer_id, event_id)):
+def fold(work: Work, stream: Events, customer_id: UUID, event_id: UUID, at: datetime) -> None:
+    """Take one new event into its customer's facts; the event must be stored, and its customer locked. What is of this
+    very moment is nearly always the newest, and nothing else is then to be read."""
+    is_newest = stream.newest is not None and at >= work.now
+    if work.foresees(_folding_of(stream.name, is_newest), (customer_id, event_id)):
         return
     given = {"the_org": work.org.id, "the_events": [event_id]}
     if stream.newest is None or not work.run(_folding(stream.name, work.dialect), given):
@@ -62,32 +64,39 @@ def rebuild(work: Work, stream: Events, customer_ids: Collection[UUID]) -> None:
         work.run(_rebuilding(stream.name, work.dialect), given)
 
 
-@dataclass(frozen=True, eq=False)
 class Folding(Step):
-    """`(customer, event)`: each folded into its own customer's facts. Whoever locks a customer has it alone."""
+    """`(customer, event)`: each folded into its own customer's facts. Whoever locks a customer has it alone.
+    `is_newest`: as each of these seems to be; of others it shows when they are folded."""
 
-    stream: str
     place = AFTER_ROWS
 
+    def __init__(self, stream: str, is_newest: bool) -> None:
+        self._stream, self.insists, self.goes_on = stream, is_newest, not is_newest
+
     def send(self, writing: Writing, values: Sequence[tuple[UUID, UUID]]) -> Any:
-        if facts.streams[self.stream].newest is None:
+        if facts.streams[self._stream].newest is None:
             return None
         # One event of each customer is folded; whoever has several is rebuilt.
         times = Counter(customer for customer, _ in values)
         given = {"the_org": writing.org_id, "the_events": [event for customer, event in values if times[customer] == 1]}
-        return writing.send(_folding(self.stream, writing.dialect), given)
+        return writing.send(_folding(self._stream, writing.dialect), given)
+
+    def insist(self, writing: Writing, values: Sequence[tuple[UUID, UUID]]) -> None:
+        events = [event for _, event in values]
+        given = {"the_org": writing.org_id, "the_events": events, "all": len(events)}
+        writing.send(_folding_all(self._stream), given)
 
     def finish(self, writing: Writing, values: Sequence[tuple[UUID, UUID]], sent: Any) -> frozenset[Any]:
         folded = {key_from(row[0]) for row in writing.read(sent)} if sent else set()
         late = [customer for customer, _ in values if customer not in folded]
         if late:
-            writing.send(_rebuilding(self.stream, writing.dialect), {"the_org": writing.org_id, "the_customers": late})
+            writing.send(_rebuilding(self._stream, writing.dialect), {"the_org": writing.org_id, "the_customers": late})
         return frozenset()
 
 
 @cache
-def _folding_of(stream: str) -> Folding:
-    return Folding(stream)
+def _folding_of(stream: str, is_newest: bool) -> Folding:
+    return Folding(stream, is_newest)
 
 
 def reopen(work: Work, customer_ids: Collection[UUID]) -> None:
@@ -125,8 +134,18 @@ def verify(work: Work) -> dict[UUID, list[str]]:
 
 @cache
 def _folding(stream: str, dialect: str) -> Prepared:
+    return prepare(_folded(stream, dialect), dialect)
+
+
+@cache
+def _folding_all(stream: str) -> Prepared:
+    folded = select(func.count()).select_from(_folded(stream, "postgresql").cte("folded"))
+    return prepare(or_fails(folded.scalar_subquery() == bindparam("all")), "postgresql")
+
+
+def _folded(stream: str, dialect: str) -> Any:
     new = Horizon(bindparam("the_org", type_=Key()), events=lambda event: one_of(event, "the_events", dialect))
-    return prepare(facts.folded(facts.streams[stream], new), dialect)
+    return facts.folded(facts.streams[stream], new)
 
 
 @cache

@@ -16,11 +16,12 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, select
+from sqlalchemy import ColumnElement, Select, Table, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.platform.access import Caller
 from app.platform.database import Base, Key
-from app.platform.sending import Prepared, key_from, one_of, prepare
+from app.platform.sending import Prepared, key_from, one_of, or_fails, prepare
 from app.platform.steps import UNKNOWN, Changes, Look, Step, Writing, changes_of, rows_of
 from app.platform.work import Work
 
@@ -95,9 +96,14 @@ class There(Step):
 
     table: Table
     exclusive = True
+    insists = True
 
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
         return writing.send(_held(self.table, writing.dialect), {"org": writing.org_id, "ids": sorted(set(values))})
+
+    def insist(self, writing: Writing, values: Sequence[UUID]) -> None:
+        ids = sorted(set(values))
+        writing.send(_all_held(self.table), {"org": writing.org_id, "ids": ids, "all": len(ids)})
 
     def finish(self, writing: Writing, values: Sequence[UUID], sent: Any) -> set[UUID]:
         return set(values) - {key_from(row[0]) for row in writing.read(sent)}
@@ -105,9 +111,19 @@ class There(Step):
 
 @cache
 def _held(table: Table, dialect: str) -> Prepared:
+    return prepare(_holding(table, dialect), dialect)
+
+
+@cache
+def _all_held(table: Table) -> Prepared:
+    held = select(func.count()).select_from(_holding(table, "postgresql").cte("held"))
+    return prepare(or_fails(held.scalar_subquery() == bindparam("all")), "postgresql")
+
+
+def _holding(table: Table, dialect: str) -> Select[Any]:
     mine = table.c.org_id == bindparam("org", type_=Key()), one_of(table.c.id, "ids", dialect)
     # Many would wait for one: whoever is locked by another is passed over, and waited for apart.
-    return prepare(select(table.c.id).where(*mine).with_for_update(skip_locked=True), dialect)
+    return select(table.c.id).where(*mine).with_for_update(skip_locked=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,24 +134,47 @@ class Unused(Step):
     columns: tuple[str, str]
     ended: str | None = None
     exclusive = True
+    insists = True
 
     def send(self, writing: Writing, values: Sequence[tuple[str, str]]) -> Any:
-        first, second = zip(*values, strict=True)
-        return writing.send(
-            _using(self, writing.dialect), {"org": writing.org_id, "first": list(first), "second": list(second)}
-        )
+        return writing.send(_using(self, writing.dialect), _words(writing, values))
+
+    def insist(self, writing: Writing, values: Sequence[tuple[str, str]]) -> None:
+        writing.send(_none_using(self), _words(writing, values))
 
     def finish(self, writing: Writing, values: Sequence[tuple[str, str]], sent: Any) -> set[tuple[str, str]]:
         return {(first, second) for first, second in writing.read(sent)} & set(values)
 
 
+def _words(writing: Writing, values: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    first, second = zip(*values, strict=True)
+    return {"org": writing.org_id, "first": list(first), "second": list(second)}
+
+
 @cache
 def _using(unused: Unused, dialect: str) -> Prepared:
+    first, second = _columns(unused)
+    # Pairs of one and another are found as well.
+    tests = one_of(first, "first", dialect), one_of(second, "second", dialect)
+    return prepare(select(first, second).where(*_live(unused), *tests), dialect)
+
+
+@cache
+def _none_using(unused: Unused) -> Prepared:
+    words = ARRAY(Text())
+    given = func.unnest(bindparam("first", type_=words), bindparam("second", type_=words))
+    pairs = given.table_valued("first", "second", name="pairs").render_derived()
+    first, second = _columns(unused)
+    used = select(first).where(*_live(unused), first == pairs.c.first, second == pairs.c.second)
+    return prepare(or_fails(~used.exists()), "postgresql")
+
+
+def _columns(unused: Unused) -> tuple[Any, Any]:
+    first, second = (unused.table.c[name] for name in unused.columns)
+    return first, second
+
+
+def _live(unused: Unused) -> list[ColumnElement[bool]]:
     table = unused.table
-    first, second = (table.c[name] for name in unused.columns)
-    found: Select[Any] = select(first, second).where(
-        table.c.org_id == bindparam("org", type_=Key()),
-        one_of(first, "first", dialect),
-        one_of(second, "second", dialect),
-    )
-    return prepare(found.where(table.c[unused.ended].is_(None)) if unused.ended else found, dialect)
+    mine = table.c.org_id == bindparam("org", type_=Key())
+    return [mine, table.c[unused.ended].is_(None)] if unused.ended else [mine]

@@ -72,6 +72,16 @@ class Piped:
         return bool(self._pg.status == pq.ConnStatus.BAD)
 
     @property
+    def was_cut(self) -> bool:
+        """Whether there is something to read of which nothing is expected: last words, or the end."""
+        return self.closed or has_more(self._pg.socket)
+
+    @property
+    def refused(self) -> Sent | None:
+        """The first that was refused of those that were waited for last."""
+        return self._answers.refused
+
+    @property
     def has_sent(self) -> bool:
         """Whether there is something to wait for."""
         return bool(self._waiting)
@@ -174,10 +184,12 @@ class Piped:
 
 
 class _Answers:
-    """What comes back of statements, in their order, each of which has one result. `failed`: the first SQLSTATE."""
+    """What comes back of statements, in their order, each of which has one result. `refused`: the first of which it is
+    an error, and `failed`, its SQLSTATE."""
 
     def __init__(self, sent: Sequence[Sent]) -> None:
         self._sent = iter(sent)
+        self.refused: Sent | None = None
         self.failed = ""
 
     def take(self, result: Any, reading: Any) -> None:
@@ -189,8 +201,8 @@ class _Answers:
             if result.ntuples:
                 reading.set_pgresult(result)
                 sent.rows = reading.load_rows(0, result.ntuples, tuple)
-        elif not self.failed:
-            self.failed = state_of(result)
+        elif self.refused is None:
+            self.failed, self.refused = state_of(result), sent
 
 
 def arrived(pg: Any) -> Iterator[Any]:

@@ -8,7 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Dialect, Text, any_, bindparam, func, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -76,6 +88,12 @@ def one_of(tested: ColumnElement[Any], name: str, dialect: str) -> ColumnElement
         return tested == any_(bindparam(name, type_=postgresql.ARRAY(tested.type)))
     each = func.json_each(bindparam(name, type_=JsonList(tested.type))).table_valued("value", name=f"each_{name}")
     return tested.in_(select(each.c.value))
+
+
+def or_fails(holds: ColumnElement[bool]) -> Select[Any]:
+    """A statement that divides by zero where that does not hold: the one way to fail without a function of our own."""
+    one: Any = literal_column("1")
+    return select(one / case((holds, one), else_=literal_column("0")))
 
 
 def key_from(value: Any) -> UUID:

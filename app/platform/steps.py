@@ -37,12 +37,19 @@ class Writing(Protocol):
 
 class Step:
     """One thing to do, for many values at once. Lower places are taken first; at 0 stand the premises, which write
-    nothing. `exclusive`: of those written together only one may have a value."""
+    nothing. `exclusive`: of those written together only one may have a value; `insists`: it can be sent so that the
+    database fails where it does not hold; `goes_on`: it may send more once it is answered."""
 
     place = 0
     exclusive = False
+    insists = False
+    goes_on = False
 
     def send(self, writing: Writing, values: Sequence[Any]) -> Any:
+        raise NotImplementedError
+
+    def insist(self, writing: Writing, values: Sequence[Any]) -> None:
+        """The same; where it does not hold the database fails, and does nothing of what is sent with it."""
         raise NotImplementedError
 
     def finish(self, writing: Writing, values: Sequence[Any], sent: Any) -> AbstractSet[Any]:

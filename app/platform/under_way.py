@@ -1,9 +1,8 @@
 """Which changes one event loop has to write to PostgreSQL, and which group of them may begin.
 
-A group is written in three steps: what it needs is read, it is written, it is committed. Of an organisation one group
-at a time reads, and one writes; so a group may read while the one before it is written, and write while that one is
-committed. It begins early only where it is as large as the one before: two small groups take longer than a large one.
-No two that are under way claim the same.
+A group is written in two steps: what it needs is read; it is written and committed. Of an organisation one group at a
+time reads, and one writes; so a group may read while the one before it is written. It begins early only where it is as
+large as the one before: two small groups take longer than a large one. No two that are under way claim the same.
 """
 
 import asyncio
@@ -22,7 +21,6 @@ class Group:
     org_id: UUID
     changes: list[Change]
     claims: set[Any] = field(default_factory=set)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _Of:
@@ -109,27 +107,15 @@ class UnderWay:
         of.writes = group
         group.claims |= {claim for each in group.changes if each.foreseen for claim in each.foreseen.claims()}
 
-    async def way_of(self, group: Group) -> None:
-        """Wait until nobody holds what it claims: what one that is being committed has locked would be passed over."""
-        for other in [*self._by_org[group.org_id].groups]:
-            if other is not group and not other.claims.isdisjoint(group.claims):
-                await other.ended.wait()
-
-    def is_written(self, group: Group) -> None:
-        """It is the next one's turn."""
-        of = self._by_org[group.org_id]
-        if of.writes is group:
-            of.writes = None
-            of.turn.release()
-
     def end(self, group: Group) -> None:
-        """It is committed, or came to nothing."""
-        self.is_written(group)
+        """It is committed, or came to nothing: it is the next one's turn."""
         of = self._by_org[group.org_id]
         if of.reads is group:
             of.reads = None
+        if of.writes is group:
+            of.writes = None
+            of.turn.release()
         of.groups.remove(group)
         of.stuck = False
-        group.ended.set()
         if not of.groups and not of.waiting:
             del self._by_org[group.org_id]

@@ -152,12 +152,8 @@ class _ToPostgreSQL(Writer):
         """Write until nothing waits but what another one goes on with."""
         writing: OnPostgreSQL | None = None
         while group := here.under_way.take():
-            if writing is None:
-                # Another loop, in a thread of its own, may just have taken the last one.
-                with suppress(IndexError):
-                    writing = self._idle.pop()
             try:
-                writing = await self._write(here, group, writing)
+                writing = await self._write(here, group, writing or self._kept())
             finally:
                 here.under_way.end(group)
                 tell(group.changes)
@@ -168,38 +164,41 @@ class _ToPostgreSQL(Writer):
             if self._closed:
                 self.close()
 
+    def _kept(self) -> OnPostgreSQL | None:
+        # Another loop, in a thread of its own, may just have taken the last one.
+        with suppress(IndexError):
+            return self._idle.pop()
+        return None
+
     async def _write(self, here: _Here, group: Group, writing: OnPostgreSQL | None) -> OnPostgreSQL | None:
         """Each is told afterwards; returns the connection, as long as it is of use."""
         try:
+            while writing is not None and writing.was_cut:
+                # Of what is sent to it nobody would know what became.
+                writing.close()
+                writing = self._kept()
             writing = writing or await OnPostgreSQL.open(self._engine)
             seen = await writing.begin(group.org_id, partial(see, group.changes))
             await here.under_way.turn_of(group)
             self._begin(here, group.org_id)
-            await here.under_way.way_of(group)
             works = [each.foreseen for each in group.changes if each.foreseen and not each.looks]
-            written = await writing.put(works, seen)
+            written = await writing.write(works, seen)
         except BaseException as failure:
+            unsure = writing is not None and writing.unsure
             if writing is not None:
                 writing.close()
-            fail(group.changes, Apart())
+            if unsure:
+                fail(group.changes, Away(unknown=True) if away(failure) else failure)
+            else:
+                fail(group.changes, Apart())
             if not isinstance(failure, Exception):
                 raise
             # Whose fault it was shows when each is done by itself.
-            if not isinstance(failure, Failed):
+            if not unsure and not isinstance(failure, Failed):
                 log.warning("writing together failed: %s", type(failure).__name__)
             return None
-        here.under_way.is_written(group)
-        self._begin(here, group.org_id)
         for each in group.changes:
             each.error = None if each.foreseen in written else Apart()
-        try:
-            await writing.commit()
-        except BaseException as failure:
-            writing.close()
-            fail(group.changes, Away(unknown=True) if away(failure) else failure)
-            if not isinstance(failure, Exception):
-                raise
-            return None
         return writing
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.platform.access import Caller
 from app.platform.foreseen import Foreseen, merged
-from app.platform.piped import Failed, Piped, opened
+from app.platform.piped import Failed, Piped, Sent, opened
 from app.platform.sending import Prepared
-from app.platform.steps import Found, Turns, Writing
+from app.platform.steps import Found, Step, Turns, Writing
 from app.platform.walls import entering
 from app.platform.work import Work
 
@@ -88,6 +88,7 @@ class OnPostgreSQL:
     def __init__(self, piped: Piped) -> None:
         self.org_id = UUID(int=0)
         self._piped = piped
+        self._commit: Sent | None = None
 
     @classmethod
     async def open(cls, engine: Engine) -> "OnPostgreSQL":
@@ -101,34 +102,60 @@ class OnPostgreSQL:
         if org_id != self.org_id:
             self.org_id = org_id
             self._piped.say(entering(org_id))
+        self._commit = None
         self._piped.say("BEGIN")
         return await self._in_turns(seeing(self))
 
-    async def put(self, works: Sequence[Foreseen], seen: Sequence[Foreseen]) -> Sequence[Foreseen]:
-        """Write these together, with those that have seen what they need; returns those that are written. Of others,
-        which are to be done by looking, nothing is. Raises when they cannot be written together; the connection is
-        then of no more use."""
+    async def write(self, works: Sequence[Foreseen], seen: Sequence[Foreseen]) -> Sequence[Foreseen]:
+        """Write these together, with those that have seen what they need, and commit; returns those that are written.
+        Of others, which are to be done by looking, nothing is. Raises when that fails: the connection is then of no
+        more use, and `unsure` tells whether it may have been committed all the same."""
         all_of_them = [*works, *seen]
         try:
-            refuted = await self._in_turns(put(self, all_of_them, at_once=True))
-            await self._piped.wait()
-            if not refuted:
-                return all_of_them
+            await self._insist(all_of_them)
+            return all_of_them
         except Failed as failed:
-            if failed.state == _LOCKED:
+            if self.unsure or failed.state == _LOCKED:
                 raise
+        self._commit = None
         # Undone, and tried with a look at each answer; but for what was read, which is locked no more. Whoever had
         # entered in the same trip is out again: what is sent together is one transaction, even before its BEGIN.
         for text in ("ROLLBACK", entering(self.org_id), "BEGIN"):
             self._piped.say(text)
         refuted = await self._in_turns(put(self, works))
-        await self._piped.wait()
+        await self.commit()
         return [each for each in works if each not in refuted]
 
+    @property
+    def unsure(self) -> bool:
+        """Whether a commit was sent, and nothing before it refused: then it may have been done."""
+        return self._commit is not None and self._piped.refused in (None, self._commit)
+
+    @property
+    def was_cut(self) -> bool:
+        """Between two groups: whether it is of no more use."""
+        return self._piped.was_cut
+
+    async def _insist(self, works: Sequence[Foreseen]) -> None:
+        """In one trip with the commit: whether all holds is not looked at here, but there, where it fails if not."""
+        sent = []
+        for step, values in merged(works):
+            if step.insists:
+                step.insist(self, values)
+            else:
+                sent.append((step, values, step.send(self, values)))
+        if any(step.goes_on for step, *_ in sent):
+            await self._piped.wait()
+            _finish(self, sent)
+            sent = []
+        await self.commit()
+        _finish(self, sent)
+
     async def commit(self) -> None:
-        done = self._piped.say("COMMIT")
+        """Commit, in one trip with what was sent and not yet waited for."""
+        self._commit = self._piped.say("COMMIT")
         await self._piped.wait()
-        if done.told != b"COMMIT":
+        if self._commit.told != b"COMMIT":
             raise Failed("25P02")
 
     def close(self) -> None:
@@ -173,25 +200,22 @@ _SETTINGS = {
 _LOCKED = "55P03"
 
 
-def put(writing: Writing, works: Sequence[Foreseen], *, at_once: bool = False) -> Turns[list[Foreseen]]:
-    """Send their steps; those that rest on something that does not hold are left out, and returned.
-
-    `at_once` sends everything before any answer is looked at; when some are returned, all is to be undone.
-    """
-    steps = merged(works)
-    premises = [(step, values, step.send(writing, values)) for step, values in steps if not step.place]
-    sent = [(step, values, step.send(writing, values)) for step, values in steps if step.place and at_once]
+def put(writing: Writing, works: Sequence[Foreseen]) -> Turns[list[Foreseen]]:
+    """Send their steps; those that rest on something that does not hold are left out, and returned."""
+    premises = [(step, values, step.send(writing, values)) for step, values in merged(works) if not step.place]
     yield
     untrue = [(step, gone) for step, values, answer in premises if (gone := step.finish(writing, values, answer))]
     refuted = [work for work in works if any(work.rests_on(step, gone) for step, gone in untrue)]
-    if not at_once:
-        rest = merged(work for work in works if work not in refuted)
-        sent = [(step, values, step.send(writing, values)) for step, values in rest if step.place]
-        yield
-    if not (at_once and refuted):
-        for step, values, answer in sent:
-            step.finish(writing, values, answer)
+    rest = merged(work for work in works if work not in refuted)
+    sent = [(step, values, step.send(writing, values)) for step, values in rest if step.place]
+    yield
+    _finish(writing, sent)
     return refuted
+
+
+def _finish(writing: Writing, sent: Iterable[tuple[Step, list[Any], Any]]) -> None:
+    for step, values, answer in sent:
+        step.finish(writing, values, answer)
 
 
 def _at_once(turns: Turns[Found]) -> Found:

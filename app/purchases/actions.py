@@ -54,7 +54,8 @@ def _record(work: Work, orders: Sequence[Order], *, whole: bool) -> list[Verdict
     if new:
         loyalty.earn(work, [_earning(order) for order in new])
     if len(new) == 1:
-        facts.fold(work, bought, new[0].columns["customer_id"], new[0].columns["id"])
+        told = new[0].columns
+        facts.fold(work, bought, told["customer_id"], told["id"], told["purchased_at"])
     else:
         facts.rebuild(work, bought, {order.columns["customer_id"] for order in new})
     buyers = [order.columns["customer_id"] for order in new]

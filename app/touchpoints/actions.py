@@ -85,7 +85,8 @@ def _record(work: Work, drafts: Sequence[Draft], *, whole: bool) -> list[Verdict
     place(work, drafts)
     new, verdicts = enter(work, drafts, _judged, insert, whole=whole)
     if len(new) == 1:
-        facts.fold(work, contacted, new[0].columns["customer_id"], new[0].columns["id"])
+        told = new[0].columns
+        facts.fold(work, contacted, told["customer_id"], told["id"], told["occurred_at"])
     else:
         facts.rebuild(work, contacted, {draft.columns["customer_id"] for draft in new})
     contacts = [draft.columns["customer_id"] for draft in new]

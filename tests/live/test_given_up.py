@@ -30,9 +30,7 @@ async def gives_up(box: Outbox, org: Org, place: outbox.Place, seconds: float) -
         await asked
 
 
-async def test_the_next_one_gets_his_own_answer(
-    database_url: str, engine: Engine, new_org: Callable[..., Org]
-) -> None:
+async def test_the_next_one_gets_his_own_answer(database_url: str, engine: Engine, new_org: Callable[..., Org]) -> None:
     mine, theirs = new_org(), new_org()
     box = opened(database_url)
     began = {org.id: await box.now(org.id) for org in (mine, theirs)}

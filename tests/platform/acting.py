@@ -75,6 +75,31 @@ def at_once(engine: Engine, org: Org, acts: list[Do], commits: Commits | None = 
     return asyncio.run(ask())
 
 
+def on_postgresql(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+@contextmanager
+def failing_commits(engine: Engine, commits: Commits) -> Iterator[None]:
+    """Those of groups that hold touchpoints."""
+    if not on_postgresql(engine):
+        commits.fails = True
+        yield
+        commits.fails = False
+        return
+    with engine.begin() as made:
+        made.exec_driver_sql(
+            "CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'gone'; END $$"
+        )
+        made.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER gone AFTER INSERT ON touchpoints DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION gone()"
+        )
+    yield
+    with engine.begin() as made:
+        made.exec_driver_sql("DROP FUNCTION gone CASCADE")
+
+
 @contextmanager
 def looking(begin: Begin) -> Iterator[Work]:
     with begin() as work:

@@ -53,14 +53,11 @@ class Watched:
             self.reading.add(group)
             await self.step(turns)
             await self.under_way.turn_of(group)
-            await self.under_way.way_of(group)
             self.reading.discard(group)
             self.writing.add(group)
             await self.step(turns)
-            self.under_way.is_written(group)
-            self.writing.discard(group)
-            await self.step(turns)
             self.under_way.end(group)
+            self.writing.discard(group)
             self.open.discard(group)
             self.done += group.changes
 
@@ -112,35 +109,12 @@ async def test_a_group_begins_early_when_it_is_as_large() -> None:
     assert second is not None
     assert len(second.changes) == 3
     under_way.add(change(org, {6}))
-    under_way.is_written(first)
+    under_way.end(first)
     # Whoever need not read goes along with whom it finds ready.
     await under_way.turn_of(second)
     assert len(second.changes) == 4
-    under_way.end(first)
     under_way.end(second)
     assert under_way.take() is None
-
-
-async def test_who_claims_what_is_being_committed_waits_for_that() -> None:
-    under_way, org = UnderWay(), ORGS[0]
-    under_way.add(change(org, {1}))
-    first = under_way.take()
-    assert first is not None
-    await under_way.turn_of(first)
-    second_change = change(org, {2}, reads=True)
-    under_way.add(second_change)
-    second = under_way.take()
-    assert second is not None
-    # What it needs is known once it has read.
-    second_change.foreseen = SimpleNamespace(claims=lambda: {("row", 1)})
-    under_way.is_written(first)
-    await under_way.turn_of(second)
-    waiting = asyncio.create_task(under_way.way_of(second))
-    await asyncio.sleep(0.01)
-    assert not waiting.done()
-    under_way.end(first)
-    await waiting
-    under_way.end(second)
 
 
 async def test_who_need_not_read_is_not_kept_waiting_by_those_who_do() -> None:
@@ -156,7 +130,7 @@ async def test_who_need_not_read_is_not_kept_waiting_by_those_who_do() -> None:
     second = under_way.take()
     assert second is not None
     assert patient not in second.changes
-    under_way.is_written(first)
+    under_way.end(first)
     await under_way.turn_of(second)
     assert patient in second.changes
     assert len(second.changes) == MOST
