@@ -34,10 +34,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.sql.expression import Update
+from sqlalchemy.sql.functions import Function
+from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
 # The last day through which a judgement stands (app/query/standing.py): none, since its facts have changed; or any.
 OPEN, FAR = -100_000, 2_000_000
+_AGGREGATES = frozenset({"sum", "min", "max"})
 
 Row = Any  # the columns of an events select, by attribute: e.day, e.kept
 Rule = Callable[[Row], ColumnElement[Any]]
@@ -203,6 +206,8 @@ class Events:
         if ranks:
             events = select(events, *ranks).subquery(f"{name}_ranked")
         e = Columns(events)
+        if single:
+            return select(e.subject, *(_of_one(fact.value(e)).label(fact.key) for fact in facts)).subquery(name)
         return select(e.subject, *(fact.value(e).label(fact.key) for fact in facts)).group_by(e.subject).subquery(name)
 
     def _hold(self, fact: Fact) -> None:
@@ -360,6 +365,20 @@ def _only(value: Rule, where: Rule | None) -> Rule:
 
 def _ranked(rank: str, n: int, value: Rule, where: Rule) -> Rule:
     return lambda e: func.max(case((and_(where(e), e[f"{rank}_rank"] == constant(n)), value(e))))
+
+
+def _of_one(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The value of a single row: its sum, its least and its greatest are all that row's own. To set up dozens of
+    aggregates takes a database longer than all else that it does to fold an event."""
+
+    def alone(element: Any, **_: Any) -> Any:
+        if isinstance(element, Function) and element.name in _AGGREGATES:
+            [of_row] = element.clauses
+            return of_row
+        return None
+
+    found: ColumnElement[Any] = replacement_traverse(value, {}, alone)
+    return found
 
 
 def _any_new(key: str) -> Callable[[Any, Any], ColumnElement[bool]]:
