@@ -67,8 +67,16 @@ def filling(form: Any) -> Fill:
         part, make = filling(form.part), form.make
         return lambda values: make(part(values))
     if isinstance(form, dict):
-        keyed = [(key, filling(each)) for key, each in form.items()]
-        return lambda values: {key: fill(values) for key, fill in keyed}
+        # What is the same each time is copied at once; where something is to be made its place is kept.
+        moving = [(key, filling(each)) for key, each in form.items() if isinstance(each, Place | Later | dict | list)]
+
+        def fill(values: Sequence[Any]) -> Any:
+            made = form.copy()
+            for key, part in moving:
+                made[key] = part(values)
+            return made
+
+        return fill
     if isinstance(form, list):
         listed = [filling(each) for each in form]
         return lambda values: [fill(values) for fill in listed]

@@ -105,7 +105,10 @@ class UnderWay:
         of.reads, of.writes = None, None
         of.take(group, reading=False)
         of.writes = group
-        group.claims |= {claim for each in group.changes if each.foreseen for claim in each.foreseen.claims()}
+        for each in group.changes:
+            # Of who need not read it was known before.
+            if each.looks and each.foreseen:
+                group.claims |= each.foreseen.claims()
 
     def end(self, group: Group) -> None:
         """It is committed, or came to nothing: it is the next one's turn."""

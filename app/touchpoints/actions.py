@@ -115,6 +115,8 @@ def _judged(work: Work, drafts: Sequence[Draft]) -> list[Verdict]:
 def _objections(work: Work, drafts: Sequence[Draft]) -> dict[int, list[Problem]]:
     """What stands against those that came of a campaign, by the draft."""
     sent = attributed(work, drafts)
+    if not sent:
+        return {}
     contacts = [
         Sent(
             draft.campaign or "",
@@ -126,7 +128,7 @@ def _objections(work: Work, drafts: Sequence[Draft]) -> dict[int, list[Problem]]
         )
         for draft in sent
     ]
-    return dict(zip(map(id, sent), objections(work, contacts), strict=True)) if sent else {}
+    return dict(zip(map(id, sent), objections(work, contacts), strict=True))
 
 
 def _find(work: Work, problems: Problems, given: rules.Lookup) -> Touchpoint:

@@ -112,7 +112,7 @@ def draft(given: TouchpointRecord, now: datetime, zone: ZoneInfo, *path: str | i
         "sentiment_e6": _sentiment(problems, given.get("sentiment")),
         "attributes": attributes_text(attributes),
     }
-    said |= _answers(problems, given, survey=said["kind"] == TouchpointKind.SURVEY.value)
+    said |= _answers(problems, given, survey=said["kind"] == _SURVEY)
     ref = cleaned_ref(problems, given.get("external_ref"))
     return Draft(
         customer=given["customer"],
@@ -155,6 +155,7 @@ def _sentiment(problems: Problems, sentiment: float | None) -> int | None:
     return int(Decimal(str(sentiment)).scaleb(6).to_integral_value(ROUND_HALF_UP))
 
 
+_SURVEY = TouchpointKind.SURVEY.value
 # What a survey may say, and the column that holds it.
 _ANSWERS = {"nps": "nps", "csat": "csat", "relative_quality": "quality_e6", "relative_price": "price_e6"}
 
@@ -216,13 +217,12 @@ class Standing(NamedTuple):
     content_hash: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A row was RECORDED under a new key, ALREADY_RECORDED under an old one, or REFUSED for these problems."""
 
     outcome: str
     key: UUID | None = None
-    problems: list[Problem] = field(default_factory=list)
+    problems: Sequence[Problem] = ()
 
 
 class Register:

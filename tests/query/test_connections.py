@@ -218,7 +218,9 @@ def test_what_is_large_arrives_whole_both_ways(url: str) -> None:
     assert driven(url, work, most=2) == [f"{long} {MINE}".encode()] * 5
 
 
-def test_one_that_takes_too_long_is_told_as_such(url: str) -> None:
+def test_one_that_takes_too_long_is_told_as_such(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SETTINGS, "statement_timeout", "500ms")
+
     async def work(driver: PostgreSQL) -> Any:
         with pytest.raises(psycopg.errors.QueryCanceled):
             await driver.run(Prepared(SLEEPS.text, SLEEPS.binders), {"seconds": "60", "org": MINE})
