@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -90,6 +91,8 @@ def _hex(value: UUID | str | None) -> str | None:
     return f"{value.int:032x}" if isinstance(value, UUID) else value
 
 
+# One change writes its instant into many rows.
+@lru_cache(maxsize=256)
 def _instant(value: datetime | None) -> str | None:
     return instant_text(value) if value is not None else None
 

@@ -16,11 +16,11 @@ _FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})(?:@(-?[0-9]{1,18}))?", re.ASCII)
 
 def new_id() -> UUID:
     """A UUIDv7: made here, not by the database, and in order of creation."""
-    return _key(uuid_utils.uuid7().int)
+    return numbered(uuid_utils.uuid7().int)
 
 
-def _key(number: int) -> UUID:
-    """As UUID makes it of a number, without looking which of its six ways it was given."""
+def numbered(number: int) -> UUID:
+    """A key, as UUID makes it of a number, without looking which of its six ways it was given."""
     key = object.__new__(UUID)
     object.__setattr__(key, "int", number)
     object.__setattr__(key, "is_safe", _SAFE)
@@ -72,4 +72,4 @@ def digits_of(text: str, prefix: str) -> str | None:
 def key_of(text: str, prefix: str) -> UUID | None:
     """The same as a key."""
     digits = digits_of(text, prefix)
-    return None if digits is None else _key(int(digits, 16))
+    return None if digits is None else numbered(int(digits, 16))

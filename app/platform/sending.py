@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.platform.database import Binder, Instant, Key, as_it_is, binder
+from app.platform.ids import numbered
 from app.platform.tenancy import check
 
 
@@ -99,7 +101,7 @@ def or_fails(holds: ColumnElement[bool]) -> Select[Any]:
 def key_from(value: Any) -> UUID:
     """A key as the driver gives it."""
     # As a number: a UUID looks long at a text for dashes, and SQLite's have none.
-    return UUID(int=int(value, 16)) if isinstance(value, str) else value
+    return numbered(int(value, 16)) if isinstance(value, str) else value
 
 
 def reading(columns: Sequence[ColumnElement[Any]]) -> Callable[[Sequence[Any]], dict[str, Any]]:
@@ -119,12 +121,14 @@ def reading(columns: Sequence[ColumnElement[Any]]) -> Callable[[Sequence[Any]], 
 
 def binding(columns: Sequence[ColumnElement[Any]], dialect: str) -> Callable[[Mapping[str, Any]], list[Any]]:
     """Turns values by name into a row of these columns, as the driver takes it."""
-    names = [column.name for column in columns]
+    pick: Any = itemgetter(*[column.name for column in columns])
     binders = [(place, binder(column.type, dialect_of(dialect))) for place, column in enumerate(columns)]
     changing = [(place, bind) for place, bind in binders if bind is not as_it_is]
+    if len(columns) == 1:
+        return lambda values: [binders[0][1](pick(values))]
 
     def bind(values: Mapping[str, Any]) -> list[Any]:
-        row = [values[name] for name in names]
+        row = list(pick(values))
         for place, change in changing:
             row[place] = change(row[place])
         return row
@@ -133,8 +137,8 @@ def binding(columns: Sequence[ColumnElement[Any]], dialect: str) -> Callable[[Ma
 
 
 def _instant_from(value: Any) -> datetime:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return found.astimezone(UTC)
+    found: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found if found.tzinfo is UTC else found.astimezone(UTC)
 
 
 def _flag_from(value: Any) -> bool:
