@@ -41,19 +41,19 @@ class Shown(Step):
         self._prepared, self._keys = prepared, f"nodes_{shape}"
         values = [given[name] for name in _asked(prepared, self._keys)]
         self._same = (prepared, *values)
+        self._hash = hash(self._same)
         self.is_simple = all(type(value) in _SIMPLE for value in values)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shown) and self._same == other._same
 
     def __hash__(self) -> int:
-        return hash(self._same)
+        return self._hash
 
     def send(self, writing: Writing, values: Sequence[Sight]) -> Any:
         latest = max(values, key=lambda sight: sight.given["now"]).given
         keys, places = [sight.key for sight in values], list(range(1, len(values) + 1))
-        prepared = sending.Prepared(self._prepared.text, self._prepared.binders)
-        return writing.send(prepared, {**latest, self._keys: keys, "places": places})
+        return writing.send(_sent(self._prepared), {**latest, self._keys: keys, "places": places})
 
     def finish(self, writing: Writing, values: Sequence[Sight], sent: Any) -> frozenset[Any]:
         [[text]] = writing.read(sent)
@@ -62,6 +62,11 @@ class Shown(Step):
             for sight, row in zip(values, orjson.loads(text), strict=True):
                 sight.json = orjson.dumps(row)
         return frozenset()
+
+
+@lru_cache(512)
+def _sent(prepared: Prepared) -> sending.Prepared:
+    return sending.Prepared(prepared.text, prepared.binders)
 
 
 @lru_cache(512)
