@@ -202,8 +202,11 @@ class OnPostgreSQL:
 
     async def _open(self) -> Piped:
         if self._listening is None or self._listening.closed:
+            was_deaf = self._listening is not None
             driver = await opened(self._dsn, _SETTINGS, f"LISTEN {CHANNEL}")
             self._listening = _Listening(driver, self._told)
+            if was_deaf:
+                self._heard(None)
         if self._piped is None or self._piped.closed:
             self._org = None
             self._piped = Piped(await opened(self._dsn, _SETTINGS))

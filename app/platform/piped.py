@@ -53,6 +53,8 @@ class Piped:
 
     def __init__(self, driver: Any) -> None:
         self._driver, self._pg = driver, driver.pgconn
+        # The server's, at its other end; asked now, since one that is closed has none.
+        self.process = int(self._pg.backend_pid)
         self._reading = Transformer(driver)
         self._pg.nonblocking = 1
         self._pg.enter_pipeline_mode()
@@ -61,11 +63,6 @@ class Piped:
         self._made = 0
         self._waiting: list[Sent] = []
         self._answers = _Answers([])
-
-    @property
-    def process(self) -> int:
-        """The server's, at its other end."""
-        return int(self._pg.backend_pid)
 
     @property
     def closed(self) -> bool:
@@ -169,7 +166,7 @@ class Piped:
         try:
             if not self._pg.flush():
                 self._done.get_loop().remove_writer(self._pg.socket)
-        except psycopg.OperationalError as failure:
+        except Exception as failure:  # noqa: BLE001 - told to who waits
             self._end(failure)
 
     def _readable(self) -> None:
@@ -179,7 +176,7 @@ class Piped:
                     self._end()
                     return
                 self._answers.take(result, self._reading)
-        except psycopg.OperationalError as failure:
+        except Exception as failure:  # noqa: BLE001 - told to who waits
             self._end(failure)
 
 

@@ -103,12 +103,11 @@ class UnderWay:
         of = self._by_org[group.org_id]
         await of.turn.acquire()
         of.reads, of.writes = None, None
+        for each in group.changes:
+            if each.foreseen:
+                group.claims |= each.foreseen.claims()
         of.take(group, reading=False)
         of.writes = group
-        for each in group.changes:
-            # Of who need not read it was known before.
-            if each.looks and each.foreseen:
-                group.claims |= each.foreseen.claims()
 
     def end(self, group: Group) -> None:
         """It is committed, or came to nothing: it is the next one's turn."""

@@ -29,7 +29,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from app.platform.access import Caller
-from app.platform.away import Away, away
+from app.platform.away import Away
 from app.platform.changes import Apart, Change, Do, Gathered, Looks, Result, fail, foresee, see, tell
 from app.platform.outbox import committed
 from app.platform.piped import Failed
@@ -184,17 +184,16 @@ class _ToPostgreSQL(Writer):
             works = [each.foreseen for each in group.changes if each.foreseen and not each.looks]
             written = await writing.write(works, seen)
         except BaseException as failure:
-            unsure = writing is not None and writing.unsure
+            told: BaseException = Apart()
             if writing is not None:
+                if writing.unsure:
+                    told = failure if writing.refused else Away(unknown=True)
                 writing.close()
-            if unsure:
-                fail(group.changes, Away(unknown=True) if away(failure) else failure)
-            else:
-                fail(group.changes, Apart())
+            fail(group.changes, told)
             if not isinstance(failure, Exception):
                 raise
             # Whose fault it was shows when each is done by itself.
-            if not unsure and not isinstance(failure, Failed):
+            if not isinstance(failure, Failed):
                 log.warning("writing together failed: %s", type(failure).__name__)
             return None
         for each in group.changes:

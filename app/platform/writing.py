@@ -99,10 +99,10 @@ class OnPostgreSQL:
     async def begin(self, org_id: UUID, seeing: Seeing) -> Sequence[Foreseen]:
         """Begin a group, and return what `seeing` makes of what it reads. Raises when that cannot be read together; the
         connection is then of no more use."""
+        self._commit = None
         if org_id != self.org_id:
             self.org_id = org_id
             self._piped.say(entering(org_id))
-        self._commit = None
         self._piped.say("BEGIN")
         return await self._in_turns(seeing(self))
 
@@ -130,6 +130,11 @@ class OnPostgreSQL:
     def unsure(self) -> bool:
         """Whether a commit was sent, and nothing before it refused: then it may have been done."""
         return self._commit is not None and self._piped.refused in (None, self._commit)
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was the commit that was refused: nothing was done."""
+        return self._commit is not None and self._piped.refused is self._commit and not self._piped.closed
 
     @property
     def was_cut(self) -> bool:

@@ -4,7 +4,9 @@ import asyncio
 import gc
 from collections.abc import Callable
 from contextlib import suppress
+from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine
 
 from app.platform import outbox
@@ -58,3 +60,16 @@ async def test_who_gives_up_while_it_is_opened_leaves_no_connection(database_url
         del box
     await first.close()
     gc.collect()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_who_gives_up_does_not_make_others_deaf(database_url: str, org: Org) -> None:
+    heard: list[UUID | None] = []
+    box, elsewhere = outbox_of(database_url, heard.append), opened(database_url)
+    place = await box.now(org.id)
+    await gives_up(box, org, place, 0.0)
+    await elsewhere.tell([org.id])
+    await asyncio.sleep(0.3)
+    assert heard == [org.id]
+    await box.close()
+    await elsewhere.close()

@@ -117,6 +117,19 @@ async def test_a_group_begins_early_when_it_is_as_large() -> None:
     assert under_way.take() is None
 
 
+async def test_nobody_is_taken_along_who_claims_what_another_has_seen() -> None:
+    under_way, org = UnderWay(), ORGS[0]
+    reads = change(org, {2}, reads=True)
+    under_way.add(reads)
+    group = under_way.take()
+    assert group is not None
+    reads.foreseen = SimpleNamespace(claims=lambda: {("row", 1)})
+    for n in (1, 3):
+        under_way.add(change(org, {n}))
+    await under_way.turn_of(group)
+    assert [each.claims for each in group.changes] == [{("row", 2)}, {("row", 3)}]
+
+
 async def test_who_need_not_read_is_not_kept_waiting_by_those_who_do() -> None:
     under_way, org = UnderWay(), ORGS[0]
     under_way.add(change(org, {0}, reads=True))

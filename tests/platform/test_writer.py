@@ -97,6 +97,29 @@ def test_a_commit_that_fails_fails_all_that_it_holds(
         assert rows_in(work, Touchpoint) == MANY
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("failure", [OSError(), ValueError(), TimeoutError(), Failed("23505"), MemoryError()])
+def test_of_what_may_be_committed_nobody_is_told_that_it_is_not(
+    engine: Engine,
+    org: Org,
+    begin: Begin,
+    customers: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+) -> None:
+    commit = OnPostgreSQL.commit
+
+    async def then_fails(writing: OnPostgreSQL) -> None:
+        await commit(writing)
+        raise failure
+
+    monkeypatch.setattr(OnPostgreSQL, "commit", then_fails)
+    answers = at_once(engine, org, [contact(each) for each in customers])
+    assert [isinstance(each, Away) and each.unknown for each in answers] == [True] * MANY
+    with looking(begin) as work:
+        assert rows_in(work, Touchpoint) == MANY
+
+
 def test_what_rests_on_another_comes_after_it(
     engine: Engine, org: Org, begin: Begin, customers: list[str], commits: Commits
 ) -> None:
