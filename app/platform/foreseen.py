@@ -16,12 +16,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, Text, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, Table, Text, bindparam, func, literal_column, select
 
 from app.platform.access import Caller
 from app.platform.database import Base, Key
-from app.platform.sending import Prepared, key_from, one_of, or_fails, prepare
+from app.platform.sending import Prepared, each_of, key_from, one_of, or_fails, prepare
 from app.platform.steps import UNKNOWN, Changes, Look, Step, Writing, changes_of, rows_of
 from app.platform.work import Work
 
@@ -128,7 +127,8 @@ def _holding(table: Table, dialect: str) -> Select[Any]:
 
 @dataclass(frozen=True, eq=False)
 class Unused(Step):
-    """No row has this pair of words in these columns, leaving out those where `ended` is set. One is made for each."""
+    """No row has this pair of words in these columns, leaving out those where `ended` is set: of these it must be
+    unique. One is made for each."""
 
     table: Table
     columns: tuple[str, str]
@@ -136,45 +136,30 @@ class Unused(Step):
     exclusive = True
     insists = True
 
+    def __post_init__(self) -> None:
+        unique = [self.table.primary_key.columns, *(index.columns for index in self.table.indexes if index.unique)]
+        if {"org_id", *self.columns} not in [set(columns.keys()) for columns in unique]:
+            raise TypeError(f"Nothing keeps {self.columns} of {self.table.name} unique.")
+
     def send(self, writing: Writing, values: Sequence[tuple[str, str]]) -> Any:
-        return writing.send(_using(self, writing.dialect), _words(writing, values))
+        return writing.send(_using(self, writing.dialect), {"org": writing.org_id, "pairs": values})
 
     def insist(self, writing: Writing, values: Sequence[tuple[str, str]]) -> None:
-        writing.send(_none_using(self), _words(writing, values))
+        """Nothing is to be sent: to insert a pair that is used fails by itself."""
 
     def finish(self, writing: Writing, values: Sequence[tuple[str, str]], sent: Any) -> set[tuple[str, str]]:
-        return {(first, second) for first, second in writing.read(sent)} & set(values)
-
-
-def _words(writing: Writing, values: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    first, second = zip(*values, strict=True)
-    return {"org": writing.org_id, "first": list(first), "second": list(second)}
+        return {(first, second) for first, second in writing.read(sent)}
 
 
 @cache
 def _using(unused: Unused, dialect: str) -> Prepared:
-    first, second = _columns(unused)
-    # Pairs of one and another are found as well.
-    tests = one_of(first, "first", dialect), one_of(second, "second", dialect)
-    return prepare(select(first, second).where(*_live(unused), *tests), dialect)
-
-
-@cache
-def _none_using(unused: Unused) -> Prepared:
-    words = ARRAY(Text())
-    given = func.unnest(bindparam("first", type_=words), bindparam("second", type_=words))
-    pairs = given.table_valued("first", "second", name="pairs").render_derived()
-    first, second = _columns(unused)
-    used = select(first).where(*_live(unused), first == pairs.c.first, second == pairs.c.second)
-    return prepare(or_fails(~used.exists()), "postgresql")
-
-
-def _columns(unused: Unused) -> tuple[Any, Any]:
-    first, second = (unused.table.c[name] for name in unused.columns)
-    return first, second
-
-
-def _live(unused: Unused) -> list[ColumnElement[bool]]:
+    given = each_of("pairs", dialect)
+    words = [given.c.value.op("->>", return_type=Text())(literal_column(place)) for place in "01"]
     table = unused.table
-    mine = table.c.org_id == bindparam("org", type_=Key())
-    return [mine, table.c[unused.ended].is_(None)] if unused.ended else [mine]
+    mine = [table.c.org_id == bindparam("org", type_=Key())]
+    if unused.ended:
+        mine.append(table.c[unused.ended].is_(None))
+    same = [table.c[name] == word for name, word in zip(unused.columns, words, strict=True)]
+    # Counted for each pair: of a table that was empty when this was planned, a join would read all that came since.
+    used = select(func.count()).select_from(table).where(*mine, *same).correlate(given).scalar_subquery()
+    return prepare(select(*words).select_from(given).where(used > literal_column("0")), dialect)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import (
+    JSON,
     Boolean,
     ColumnElement,
     Dialect,
@@ -18,12 +19,13 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.sql.expression import ClauseElement, TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.platform.database import Binder, Instant, Key, as_it_is, binder
@@ -82,6 +84,24 @@ class JsonList(TypeDecorator[Any]):
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> str:
         bind = binder(self.item, dialect)
         return orjson.dumps([bind(item) for item in value or ()]).decode()
+
+
+class JsonText(TypeDecorator[Any]):
+    """A value as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return orjson.dumps(value).decode()
+
+
+def each_of(name: str, dialect: str) -> TableValuedAlias:
+    """What is in the list that is given by that name: a table of JSON values, in the column `value`."""
+    given = bindparam(name, type_=JsonText())
+    on_postgresql = dialect == "postgresql"
+    made = func.json_array_elements(cast(given, JSON)) if on_postgresql else func.json_each(given)
+    return made.table_valued("value", name=f"each_{name}")
 
 
 def one_of(tested: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
