@@ -62,10 +62,10 @@ class Segments:
 class Parameters(dict[str, Any]):
     """The values of parameters by name: those that were put there, and what clock and organisation say, which is made
     when it is asked for, since a statement asks for little of it. A copy of it is whole. `as_of`: the instant that was
-    asked for, if one was."""
+    asked for, if one was, which is then `now`; `clock`: that of the request, all the same."""
 
     def __init__(self, org: Org, now: datetime) -> None:
-        self.org, self.now = org, now
+        self.org, self.now, self.clock = org, now, now
         self.as_of: datetime | None = None
 
     def __missing__(self, name: str) -> Any:
@@ -80,6 +80,7 @@ class Parameters(dict[str, Any]):
 
 _SAID: dict[str, Callable[[Parameters], Any]] = {
     "now": attrgetter("now"),
+    "clock": attrgetter("clock"),
     "today": lambda said: local_day(said.now, said.org.zone),
     "pin": lambda said: microseconds(said.now),
     "org": attrgetter("org.id"),

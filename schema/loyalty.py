@@ -326,9 +326,8 @@ class LoyaltyAccount(Node):
     )
     entries: Entries = related(
         Entries,
-        Relation(entries, "id", "account_id"),
-        description="Its book as it was posted, latest first. What fell due since its last posting counts in "
-        "`balance`, and is not an entry yet.",
+        Relation(entries, "id", "account_id", written=due.is_posted.key),
+        description="Its book, latest first, with all that has fallen due.",
     )
 
 

@@ -14,11 +14,18 @@ from app.loyalty.measures import POINTS, accounts
 from app.loyalty.tables import LoyaltyAccount, PointsLot, PointsLotMove, PointsReservation
 from app.query import sql
 from app.query.fact import constant
+from app.query.kind import Flag
 from app.query.measure import measure
 
 Expression = ColumnElement[Any]
 # Which accounts are meant: a condition on the column of their ids.
 Among = Callable[[Any], ColumnElement[bool]]
+
+
+@measure(accounts, Flag(), catalogued=False)
+def is_posted(c: Any, p: Any) -> Any:
+    """Whether nothing has fallen due since its last posting."""
+    return c.due_at > p.now
 
 
 # What is wanted of a lot that points come back to.

@@ -32,17 +32,12 @@ _KEPT = {
 }
 
 
-def _is_posted(c: Any, p: Any) -> Any:
-    return c.due_at > p.now
-
-
 def _twin() -> Shape:
     twin = replace(accounts, measures=dict(accounts.measures))
     for key, (column, _) in _KEPT.items():
         rule = lambda c, _, column=column: getattr(c, column)  # noqa: E731 - one for each
         twin.measures[key] = replace(accounts.measures[key], shape=twin, rule=rule)
-    for key, holds in (("is_posted", _is_posted), ("is_levelled", is_levelled)):
-        twin.add(Measure(key, twin, Flag(), holds, catalogued=False))
+    twin.add(Measure("is_levelled", twin, Flag(), is_levelled, catalogued=False))
     return twin
 
 

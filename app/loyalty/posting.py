@@ -1,15 +1,17 @@
 """Posting what falls due for everyone: safe at any time, and by several at once, since every book is locked and looked
 at anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
+from app.customers.lookup import chunks
 from app.loyalty.books import Books
 from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram
-from app.platform.access import Org
+from app.platform.access import Org, organization
 from app.platform.rounds import Rounds
 from app.platform.work import Work, operator, work
 
@@ -33,6 +35,18 @@ def post_some(work: Work, at_once: int = AT_ONCE) -> int:
     opened = books.open(_due(work, at_once))
     books.write()
     return len(opened)
+
+
+def post_due_of(engine: Engine, org_id: UUID, accounts: Collection[UUID], now: datetime) -> None:
+    """Post what is due in these accounts; unknown ones are left out."""
+    with Session(engine.execution_options(reading=True)) as session:
+        org = organization(session, org_id)
+    assert org
+    for some in chunks(sorted(accounts)):
+        with work(engine, operator(org), now) as unit:
+            books = Books(unit)
+            books.open(some)
+            books.write()
 
 
 def poster(engine: Engine, clock: Callable[[], datetime], at_once: int) -> Rounds:

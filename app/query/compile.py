@@ -163,6 +163,7 @@ class Compiler:
                 on = made.c.parent == wide[child.on] if "parent" in made.c else true()
                 source = source.outerjoin(made, on)
         marks = [sql.either_or(wide[guard], sql.text(""), sql.text(sql.MARK)) for guard in guards]
+        marks += [self._behind(wide, flag) for flag in sorted(needs.written)]
         texts = [
             sql.template([*self.object(shape, items, wide, needs.explainer, children), *marks]).label(f"json_{n}")
             for n, items in enumerate(selections)
@@ -189,6 +190,11 @@ class Compiler:
         return Reading(
             made, [], {node: made.c[node] for node in reading.nodes}, {name: made.c[name] for name in reading.passed}
         )
+
+    def _behind(self, row: Reading, flag: str) -> Expression:
+        """Names the row where what hangs on it is not all written yet."""
+        self.statement.shared["behind"] = True
+        return sql.either_or(row[flag], sql.text(""), sql.template([sql.BEHIND, sql.KeyHex(row["id"])]))
 
     def _child(self, item: Any, parents: FromClause) -> Child:
         shape: Shape = item.relation.target
@@ -264,6 +270,7 @@ class Needs:
     def __init__(self, shape: Shape) -> None:
         self.nodes: set[str] = set()
         self.children: list[Any] = []
+        self.written: set[str] = set()
         self.explainer = Explainer(shape)
 
     def of(self, items: Iterable[Any]) -> None:
@@ -285,6 +292,9 @@ class Needs:
                 case One() | Rows() | Many():
                     self.nodes.add(item.relation.parent)  # type: ignore[union-attr]
                     self.children.append(item)
+                    if item.relation.written:  # type: ignore[union-attr]
+                        self.written.add(item.relation.written)  # type: ignore[union-attr]
+                        self.nodes |= {item.relation.written, "id"}  # type: ignore[union-attr]
 
 
 def _only(rows: Rows) -> Callable[[Any, Statement], list[ColumnElement[bool]]]:

@@ -3,10 +3,13 @@
 Reads go over connections of their own, outside any transaction: one statement sees one state of the data.
 """
 
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 from anyio.to_thread import run_sync
 from sqlalchemy import make_url
@@ -20,6 +23,11 @@ from app.query.statement import Prepared, World
 
 NOTHING = b"null"
 MARK = sql.MARK.encode()
+_BEHIND = re.compile(sql.BEHIND.encode() + rb"([0-9a-f]{32})")
+# Once for what is due, and once in full; what is asked anew may be due anew, but not for ever.
+_TRIES = 5
+# (organisation, rows, now): writes what is due of these rows.
+CatchUp = Callable[[UUID, Collection[UUID], datetime], None]
 SHORT_MILLISECONDS = 5.0
 
 # Told of each statement that is run: for tests, which count them.
@@ -38,10 +46,11 @@ class Driver(Protocol):
 
 
 class Reader:
-    """Answers questions from one database, over so many connections to a server."""
+    """Answers questions from one database, over so many connections to a server. `catch_up`: writes what the clock has
+    made of rows, before they are read."""
 
-    def __init__(self, url: str, world: World, connections: int = 16) -> None:
-        self.world = world
+    def __init__(self, url: str, world: World, catch_up: CatchUp, connections: int = 16) -> None:
+        self.world, self._catch_up = world, catch_up
         self._dialect = make_url(url).get_backend_name()
         self._driver: Driver = PostgreSQL(url, connections) if self._dialect == "postgresql" else SQLite(url)
 
@@ -55,15 +64,22 @@ class Reader:
         return prepared is not None and prepared.took is not None and prepared.took < SHORT_MILLISECONDS
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
-        """The answer as JSON: `null` where there is none."""
+        """The answer as JSON: `null` where there is none. Raises RuntimeError should what is due stay due."""
         prepared = self.world.known(question, self._dialect)
         if prepared is None:
             prepared = await run_sync(self.world.prepared, question, self._dialect)
-        answer = await self._run(prepared, values)
-        if prepared.trusting and answer is not None and MARK in answer:
-            full = await run_sync(partial(self.world.prepared, question, self._dialect, trusting=False))
-            answer = await self._run(full, values)
-        return NOTHING if answer is None else answer
+        for _ in range(_TRIES):
+            answer = await self._run(prepared, values)
+            if answer is None:
+                return NOTHING
+            if prepared.awaiting and (behind := _BEHIND.findall(answer)):
+                keys = {UUID(key.decode()) for key in behind}
+                await run_sync(self._catch_up, values["org"], keys, values["clock"])
+            elif prepared.trusting and MARK in answer:
+                prepared = await run_sync(partial(self.world.prepared, question, self._dialect, trusting=False))
+            else:
+                return answer
+        raise RuntimeError("What is due stays due.")
 
     def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Awaitable[bytes | None]:
         for watcher in watchers:

@@ -18,7 +18,8 @@ class Relation:
 
     `only`: conditions on the target's row besides; (row, clock) -> conditions. `order` of a plain list, or of a
     connection unless another is asked for, by column; `-` before one that falls. `selective`: a test on the target
-    finds few rows, so it is better asked first than for each row of the source.
+    finds few rows, so it is better asked first than for each row of the source. `written`: a flag of the source that
+    says whether all of its rows are written by the clock; where they are not, they are before anybody reads them.
     """
 
     target: Any  # a Shape
@@ -27,6 +28,7 @@ class Relation:
     only: Any = None
     order: tuple[str, ...] = ()
     selective: bool = False
+    written: str = ""
 
 
 # ------------------------------------------------------------------ what is selected

@@ -130,8 +130,10 @@ class Greatest(FunctionElement[int]):
     inherit_cache = True
 
 
-# No JSON text holds it.
+# No JSON text holds them. MARK: something that is kept does not stand; BEHIND, with a key: of this row something is yet
+# to be written.
 MARK = "\x01"
+BEHIND = "\x02"
 
 
 class Least(FunctionElement[int]):

@@ -44,13 +44,15 @@ class Prepared:
     """A statement as it is sent, and how each parameter's value is handed to the driver, in the order of $1, $2, ...
 
     `took`: milliseconds of late, from which its runner judges where to run it; None before the first run. `trusting`:
-    its answer may bear a MARK, and then the question is to be asked without trust.
+    its answer may bear a MARK, and then the question is to be asked without trust. `awaiting`: it may name rows that
+    are BEHIND, and is then to be asked again once what is due of them is written.
     """
 
     text: str
     binders: Mapping[str, Binder]
     took: float | None = None
     trusting: bool = False
+    awaiting: bool = False
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Raises KeyError when a parameter is not given: a bug of the one who asked."""
@@ -132,7 +134,8 @@ class World:
         used = compiled.positiontup or [name for name in statement.parameters if name in compiled.params]
         text = _WHOLE_POLICY.sub("SELECT published.* \nFROM", _SAME_NAME.sub(r"\1", str(compiled)))
         binders = {name: binder(statement.parameters[name], spelled) for name in used}
-        return Prepared(text, binders, trusting="trusted" in statement.shared)
+        shared = statement.shared
+        return Prepared(text, binders, trusting="trusted" in shared, awaiting="behind" in shared)
 
     def _policy(self, statement: Statement, proposed: bool) -> CTE:
         """One row: the version in force at the clock, the first one before that, or a proposed one."""

@@ -1,5 +1,6 @@
 """What is read of members and programmes, on both databases: unposted as posted, then as now, in one statement."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -122,6 +123,42 @@ async def test_unposted_reads_as_posted_and_then_reads_as_now(
         assert sum(row["points"] for row in program["trialBalance"]) == 0
         assert len(program["trialBalance"]) == 9
         check_liability(program)
+
+
+BOOKS = """query($asOf: DateTime) { customers(first: 9, asOf: $asOf) { nodes { loyaltyAccounts(first: 3) { nodes {
+  liveId balance { available pending reserved debt }
+  entries(first: 100) { totalCount nodes { kind debit credit points effectiveOn recordedAt
+    balance { available pending reserved debt } } } } } } } }"""
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_what_has_fallen_due_is_an_entry_whoever_reads_it_first(
+    desk: Desk, begin: Begin, engine: Engine, org: Org, seed: int
+) -> None:
+    rng = Random(seed)
+    lived(begin, rng)
+    now = NOW + timedelta(days=90)
+    instants = [NOW + timedelta(days=rng.randint(-19, 90), seconds=rng.randint(0, 86_399)) for _ in range(4)]
+    instants = sorted(at for at in instants if at < now)
+    # An earlier one, read later, and a few at once.
+    read = [desk.read(BOOKS, now=now, asOf=instant_text(at)) for at in (*instants[1:], *instants)]
+    first = (await asyncio.gather(*read))[-len(instants) :]
+    last = await desk.read(BOOKS, now=now)
+    assert post_due(engine, org, lambda: now) <= len(_accounts(last))
+    assert [await desk.read(BOOKS, now=now, asOf=instant_text(at)) for at in instants] == first
+    assert await desk.read(BOOKS, now=now) == last
+    fell_due = {"ACTIVATE", "EXPIRE", "VOID"}
+    assert fell_due & {entry["kind"] for account in _accounts(last) for entry in account["entries"]["nodes"]}
+    for account in [account for said in (*first, last) for account in _accounts(said)]:
+        book = account["entries"]
+        assert book["totalCount"] == len(book["nodes"])
+        assert max((entry["recordedAt"] for entry in book["nodes"]), default="") <= instant_text(now)
+        if book["nodes"]:
+            assert book["nodes"][0]["balance"] == account["balance"]
+
+
+def _accounts(said: Any) -> list[Any]:
+    return [account for customer in said["customers"]["nodes"] for account in customer["loyaltyAccounts"]["nodes"]]
 
 
 def check_liability(program: Any) -> None:
