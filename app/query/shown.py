@@ -52,8 +52,9 @@ class Shown(Step):
 
     def send(self, writing: Writing, values: Sequence[Sight]) -> Any:
         latest = max(values, key=lambda sight: sight.given["now"]).given
+        given = {name: latest[name] for name in _given(self._prepared, self._keys)}
         keys, places = [sight.key for sight in values], list(range(1, len(values) + 1))
-        return writing.send(_sent(self._prepared), {**latest, self._keys: keys, "places": places})
+        return writing.send(_sent(self._prepared), {**given, self._keys: keys, "places": places})
 
     def finish(self, writing: Writing, values: Sequence[Sight], sent: Any) -> frozenset[Any]:
         [[text]] = writing.read(sent)
@@ -70,9 +71,15 @@ def _sent(prepared: Prepared) -> sending.Prepared:
 
 
 @lru_cache(512)
+def _given(prepared: Prepared, keys: str) -> list[str]:
+    """The parameters that come with what is asked, besides the rows."""
+    return [name for name in prepared.binders if name not in (keys, "places")]
+
+
+@lru_cache(512)
 def _asked(prepared: Prepared, keys: str) -> list[str]:
-    """The parameters of which those that are read together have the same values."""
-    return [name for name in prepared.binders if name not in _CLOCK and name not in (keys, "places")]
+    """Those of which they have the same values who are read together."""
+    return [name for name in _given(prepared, keys) if name not in _CLOCK]
 
 
 def is_light(items: Fields, shape: Shape) -> bool:
