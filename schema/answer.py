@@ -80,7 +80,7 @@ def _took_too_long(error: BaseException | None) -> bool:
     """A statement was cancelled at its time limit, or waited too long for another's lock."""
     if isinstance(error, sqlite3.Error):
         return error.sqlite_errorcode in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY)
-    return getattr(error, "sqlstate", None) in ("57014", "55P03")
+    return isinstance(error, TimeoutError) or getattr(error, "sqlstate", None) in ("57014", "55P03")
 
 
 def _bare(error: BaseException) -> Any:

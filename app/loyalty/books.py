@@ -36,10 +36,11 @@ _WRITTEN = (*BALANCES, "version", "entries", "last_at", "due_at", "closed_at", "
 
 
 class Books:
-    """The books that one transaction has open."""
+    """The books that one transaction has open. `until`: when its commands take effect, after what falls due until
+    then; now, unless another instant is given."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, work: Work, until: datetime | None = None) -> None:
+        self.work, self._until = work, until or work.now
         self.books: dict[UUID, Book] = {}
         self._levels: dict[tuple[UUID, int], tuple[Level, ...]] = {}
         self._before: dict[UUID, dict[str, Any]] = {}
@@ -96,7 +97,7 @@ class Books:
             points_name=row["points_name"],
             zone=work.org.zone,
             # Clocks of two servers differ a little: what is in the books already came before.
-            now=max(work.now, row["last_at"]),
+            now=max(self._until, row["last_at"]),
             posted_at=work.now,
             key_id=work.caller.key_id,
             rows=self,

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from app.customers.lookup import chunks
 from app.loyalty.books import Books
 from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram
 from app.platform.access import Org, organization
@@ -16,6 +15,8 @@ from app.platform.rounds import Rounds
 from app.platform.work import Work, operator, work
 
 AT_ONCE = 500
+# Few enough that nobody waits long for one of them.
+READ_AT_ONCE = 100
 
 
 def post_due(engine: Engine, org: Org, clock: Callable[[], datetime], at_once: int = AT_ONCE) -> int:
@@ -37,15 +38,18 @@ def post_some(work: Work, at_once: int = AT_ONCE) -> int:
     return len(opened)
 
 
-def post_due_of(engine: Engine, org_id: UUID, accounts: Collection[UUID], now: datetime) -> None:
-    """Post what is due in these accounts; unknown ones are left out."""
+def post_due_of(engine: Engine, org_id: UUID, accounts: Collection[UUID], until: datetime, now: datetime) -> None:
+    """Post what is due in these accounts until an instant, but for those that somebody else has in use."""
     with Session(engine.execution_options(reading=True)) as session:
         org = organization(session, org_id)
     assert org
-    for some in chunks(sorted(accounts)):
+    a, those = LoyaltyAccount, sorted(accounts)
+    for start in range(0, len(those), READ_AT_ONCE):
+        mine = a.org_id == org_id, a.id.in_(those[start : start + READ_AT_ONCE])
+        due = select(a.id).where(*mine, a.due_at <= until).order_by(a.id).with_for_update(skip_locked=True)
         with work(engine, operator(org), now) as unit:
-            books = Books(unit)
-            books.open(some)
+            books = Books(unit, until)
+            books.open(unit.session.scalars(due).all())
             books.write()
 
 

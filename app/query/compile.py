@@ -192,7 +192,9 @@ class Compiler:
         )
 
     def _behind(self, row: Reading, flag: str) -> Expression:
-        """Names the row where what hangs on it is not all written yet."""
+        """Names the row where what hangs on it is not all written yet. Raises TypeError at a clock below another."""
+        if self.statement.own_clock:
+            raise TypeError("What is due is written by the clock of a whole question.")
         self.statement.shared["behind"] = True
         return sql.either_or(row[flag], sql.text(""), sql.template([sql.BEHIND, sql.KeyHex(row["id"])]))
 

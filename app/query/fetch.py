@@ -3,17 +3,21 @@
 Reads go over connections of their own, outside any transaction: one statement sees one state of the data.
 """
 
+import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from itertools import repeat
 from typing import Any, Protocol
 from uuid import UUID
 
 from anyio.to_thread import run_sync
 from sqlalchemy import make_url
 
+from app.platform.database import LOCK_SECONDS
 from app.platform.records import current
 from app.query import sql
 from app.query.on_postgresql import PostgreSQL
@@ -24,10 +28,10 @@ from app.query.statement import Prepared, World
 NOTHING = b"null"
 MARK = sql.MARK.encode()
 _BEHIND = re.compile(sql.BEHIND.encode() + rb"([0-9a-f]{32})")
-# Once for what is due, and once in full; what is asked anew may be due anew, but not for ever.
-_TRIES = 5
-# (organisation, rows, now): writes what is due of these rows.
-CatchUp = Callable[[UUID, Collection[UUID], datetime], None]
+# Seconds before each try to write what is due: all together as long as anybody waits for a lock.
+_PAUSES = (0, 0.01, 0.02, 0.05, 0.1, *repeat(0.2, LOCK_SECONDS * 5))
+# (organisation, rows, until, now): writes what is due in these rows until an instant, where nobody else has them.
+CatchUp = Callable[[UUID, Collection[UUID], datetime, datetime], None]
 SHORT_MILLISECONDS = 5.0
 
 # Told of each statement that is run: for tests, which count them.
@@ -51,6 +55,7 @@ class Reader:
 
     def __init__(self, url: str, world: World, catch_up: CatchUp, connections: int = 16) -> None:
         self.world, self._catch_up = world, catch_up
+        self._writing = ThreadPoolExecutor(1, "catching-up")
         self._dialect = make_url(url).get_backend_name()
         self._driver: Driver = PostgreSQL(url, connections) if self._dialect == "postgresql" else SQLite(url)
 
@@ -64,22 +69,33 @@ class Reader:
         return prepared is not None and prepared.took is not None and prepared.took < SHORT_MILLISECONDS
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
-        """The answer as JSON: `null` where there is none. Raises RuntimeError should what is due stay due."""
+        """The answer as JSON: `null` where there is none. Raises TimeoutError where somebody keeps what is due from
+        being written."""
         prepared = self.world.known(question, self._dialect)
         if prepared is None:
             prepared = await run_sync(self.world.prepared, question, self._dialect)
-        for _ in range(_TRIES):
+        pauses = iter(_PAUSES)
+        while True:
             answer = await self._run(prepared, values)
             if answer is None:
                 return NOTHING
             if prepared.awaiting and (behind := _BEHIND.findall(answer)):
-                keys = {UUID(key.decode()) for key in behind}
-                await run_sync(self._catch_up, values["org"], keys, values["clock"])
+                await self._caught_up(behind, values, next(pauses, None))
             elif prepared.trusting and MARK in answer:
                 prepared = await run_sync(partial(self.world.prepared, question, self._dialect, trusting=False))
             else:
                 return answer
-        raise RuntimeError("What is due stays due.")
+
+    async def _caught_up(self, behind: Sequence[bytes], values: Mapping[str, Any], pause: float | None) -> None:
+        """Have what is due written in these rows. Not in a thread that others need, and by one at a time: the next one
+        finds it done."""
+        if pause is None:
+            raise TimeoutError
+        # Somebody else has what is still due; nobody waits for him with a lock.
+        await asyncio.sleep(pause)
+        rows = {UUID(key.decode()) for key in behind}
+        given = values["org"], rows, values["now"], values["clock"]
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._catch_up, *given)
 
     def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Awaitable[bytes | None]:
         for watcher in watchers:
@@ -105,4 +121,5 @@ class Reader:
         return self._driver.in_use()
 
     async def close(self) -> None:
+        self._writing.shutdown()
         await self._driver.close()

@@ -1,7 +1,5 @@
 """What is read of members and programmes, on both databases: unposted as posted, then as now, in one statement."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,15 +13,14 @@ from app.loyalty.measures import BALANCES
 from app.loyalty.posting import post_due
 from app.loyalty.rules import Level, Terms, level_on
 from app.loyalty.tables import LoyaltyAccount, PointsEntry
-from app.platform.access import Org, create_key
+from app.platform.access import Org
 from app.platform.database import instant_text
 from app.platform.days import local_day
 from app.platform.ids import key_of, new_id
-from app.platform.work import Work, transaction
-from tests.client import Client, application
+from app.platform.work import Work
 from tests.conftest import NOW, Begin
 from tests.loyalty import acting as a
-from tests.loyalty.conftest import Post
+from tests.loyalty.conftest import Desk, Post
 from tests.loyalty.judging import CREDITED
 from tests.loyalty.life import DAY, everything_happens
 
@@ -34,33 +31,6 @@ READ = """query($asOf: DateTime) {
   loyaltyAccounts(asOf: $asOf) { totalCount nodes {
     liveId status balance { available pending reserved debt lifetimeEarned } level { name rank benefits }
     nextLevel { level { name } pointsNeeded by } expiring(withinDays: 400) { expiresOn points } } } }"""
-
-
-class Desk(Client):
-    """Asks, and sees that one statement answers."""
-
-    async def read(self, query: str, now: datetime | None = None, **variables: Any) -> Any:
-        sent = await self.http.post(
-            "/graphql",
-            json={"query": query, "variables": variables},
-            headers={"x-guanxi-now": instant_text(now or self.now or NOW)},
-        )
-        assert sent.headers["x-guanxi-lane"] == "sql", sent.text
-        assert "errors" not in sent.json(), sent.text
-        return sent.json()["data"]
-
-
-@pytest.fixture
-async def desk(engine: Engine, org: Org, database_url: str) -> AsyncIterator[Desk]:
-    with transaction(engine) as session:
-        key = create_key(session, org.id, ["read", "write"], NOW)
-    app = application(database_url)
-    made = Desk(app, key, NOW)
-    yield made
-    await made.http.aclose()
-    # Its end closes the connections that it reads over.
-    async with app.router.lifespan_context(app):
-        pass
 
 
 def lived(begin: Begin, rng: Random) -> str:
@@ -123,42 +93,6 @@ async def test_unposted_reads_as_posted_and_then_reads_as_now(
         assert sum(row["points"] for row in program["trialBalance"]) == 0
         assert len(program["trialBalance"]) == 9
         check_liability(program)
-
-
-BOOKS = """query($asOf: DateTime) { customers(first: 9, asOf: $asOf) { nodes { loyaltyAccounts(first: 3) { nodes {
-  liveId balance { available pending reserved debt }
-  entries(first: 100) { totalCount nodes { kind debit credit points effectiveOn recordedAt
-    balance { available pending reserved debt } } } } } } } }"""
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_what_has_fallen_due_is_an_entry_whoever_reads_it_first(
-    desk: Desk, begin: Begin, engine: Engine, org: Org, seed: int
-) -> None:
-    rng = Random(seed)
-    lived(begin, rng)
-    now = NOW + timedelta(days=90)
-    instants = [NOW + timedelta(days=rng.randint(-19, 90), seconds=rng.randint(0, 86_399)) for _ in range(4)]
-    instants = sorted(at for at in instants if at < now)
-    # An earlier one, read later, and a few at once.
-    read = [desk.read(BOOKS, now=now, asOf=instant_text(at)) for at in (*instants[1:], *instants)]
-    first = (await asyncio.gather(*read))[-len(instants) :]
-    last = await desk.read(BOOKS, now=now)
-    assert post_due(engine, org, lambda: now) <= len(_accounts(last))
-    assert [await desk.read(BOOKS, now=now, asOf=instant_text(at)) for at in instants] == first
-    assert await desk.read(BOOKS, now=now) == last
-    fell_due = {"ACTIVATE", "EXPIRE", "VOID"}
-    assert fell_due & {entry["kind"] for account in _accounts(last) for entry in account["entries"]["nodes"]}
-    for account in [account for said in (*first, last) for account in _accounts(said)]:
-        book = account["entries"]
-        assert book["totalCount"] == len(book["nodes"])
-        assert max((entry["recordedAt"] for entry in book["nodes"]), default="") <= instant_text(now)
-        if book["nodes"]:
-            assert book["nodes"][0]["balance"] == account["balance"]
-
-
-def _accounts(said: Any) -> list[Any]:
-    return [account for customer in said["customers"]["nodes"] for account in customer["loyaltyAccounts"]["nodes"]]
 
 
 def check_liability(program: Any) -> None:

@@ -106,7 +106,7 @@ def test_other_tests_of_stage_and_score_are_answered_alike(backend: str) -> None
             for direction in ("ASC", "DESC"):
                 said = here.shop.ask(SOME_BY_SCORE, here.now, where=where, direction=direction)["customers"]
                 wanted = here.ids(direction == "DESC", test)
-                assert [node["id"] for node in said["nodes"]] == wanted, where
+                assert [node["id"] for node in said["nodes"]] == wanted[:100], where
                 assert said["totalCount"] == len(wanted)
         here.settle()
         here.pass_days(here.lives[0])
