@@ -292,11 +292,14 @@ class Needs:
                 case Explained():
                     self.nodes |= self.explainer.needs(item)
                 case One() | Rows() | Many():
-                    self.nodes.add(item.relation.parent)  # type: ignore[union-attr]
+                    relation = item.relation
+                    # Only a connection of the root has none, and that is not below a row.
+                    assert relation is not None
+                    self.nodes.add(relation.parent)
                     self.children.append(item)
-                    if item.relation.written:  # type: ignore[union-attr]
-                        self.written.add(item.relation.written)  # type: ignore[union-attr]
-                        self.nodes |= {item.relation.written, "id"}  # type: ignore[union-attr]
+                    if relation.written:
+                        self.written.add(relation.written)
+                        self.nodes |= {relation.written, "id"}
 
 
 def _only(rows: Rows) -> Callable[[Any, Statement], list[ColumnElement[bool]]]:
