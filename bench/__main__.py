@@ -108,8 +108,10 @@ def _measure(options: argparse.Namespace, bases: list[Loaded], postgres: Postgre
         (docs / "growth.svg").write_text(plot.growth(spent.costs, told["date"]))
 
 
-def _plan(options: argparse.Namespace, with_peers: bool) -> Plan:
-    servers = [*options.servers, *PEERS] if options.peers and with_peers else options.servers
+def _plan(options: argparse.Namespace, on_postgresql: bool) -> Plan:
+    servers = [*options.servers, *PEERS] if options.peers and on_postgresql else list(options.servers)
+    if not on_postgresql and "transaction" in servers:
+        servers.remove("transaction")
     checked = not options.unchecked
     return Plan(servers, options.questions, options.clients, options.rounds, options.seconds, checked)
 
@@ -149,7 +151,7 @@ def _options() -> argparse.Namespace:
 
     add("sizes", "of 10k, 100k and 1M", default="10k,100k", type=lambda text: [SIZES[name] for name in text.split(",")])
     add("databases", default="postgresql,sqlite", type=_names)
-    add("servers", default="guanxi,floor,idiomatic", type=_names)
+    add("servers", default="guanxi,floor,transaction,idiomatic", type=_names)
     add("peers", "with PostGraphile and mercurius, from npm", action="store_true")
     add("questions", default=",".join(TITLES), type=_names)
     add(

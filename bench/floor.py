@@ -34,6 +34,8 @@ from starlette.routing import Route
 from bench.floor_sql import POSTGRESQL, SQLITE, numbered, statements
 
 CONNECTIONS = 8
+# Beside the prepared statements of a connection stands itself.
+CONNECTION = "connection"
 Values = dict[str, Any]
 
 
@@ -42,34 +44,37 @@ class OnPostgres:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._free: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.free: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._names: dict[str, list[str]] = {}
 
     async def open(self) -> None:
         for _ in range(CONNECTIONS):
             connection = await asyncpg.connect(self._url, server_settings={"jit": "off"}, statement_cache_size=100)
             await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
-            prepared = {}
+            prepared: dict[str, Any] = {CONNECTION: connection}
             for name, statement in statements(POSTGRESQL).items():
                 text, self._names[name] = numbered(statement)
                 prepared[name] = await connection.prepare(text)
-            self._free.put_nowait(prepared)
+            self.free.put_nowait(prepared)
 
     async def ask(self, name: str, values: Values) -> bytes | None:
-        given = [values[key] for key in self._names[name]]
-        prepared = self._free.get_nowait() if not self._free.empty() else await self._free.get()
+        prepared = self.free.get_nowait() if not self.free.empty() else await self.free.get()
         try:
-            answer: bytes | None = await prepared[name].fetchval(*given)
+            answer: bytes | None = await self.run(prepared, name, values)
             return answer
         finally:
-            self._free.put_nowait(prepared)
+            self.free.put_nowait(prepared)
+
+    async def run(self, prepared: dict[str, Any], name: str, values: Values) -> Any:
+        """The one value of a statement, on a connection that is taken."""
+        return await prepared[name].fetchval(*[values[key] for key in self._names[name]])
 
     async def key(self, key: UUID) -> tuple[UUID, str] | None:
-        prepared = await self._free.get()
+        prepared = await self.free.get()
         try:
             row = await prepared["key"].fetchrow(key)
         finally:
-            self._free.put_nowait(prepared)
+            self.free.put_nowait(prepared)
         return (row["org_id"], row["secret_hash"]) if row else None
 
     async def record(self, values: Values) -> bytes | None:
@@ -78,10 +83,13 @@ class OnPostgres:
     async def move(self, name: str, values: Values) -> bytes | None:
         """All or nothing; for a key that was used before, what was said then."""
         try:
-            return await self.ask(name, values)
+            return await self.moved(name, values)
         except asyncpg.UniqueViolationError:
             kept: Any = await self.ask("kept", values)
             return kept.encode() if kept else None
+
+    async def moved(self, name: str, values: Values) -> bytes | None:
+        return await self.ask(name, values)
 
 
 class OnSqlite:
@@ -157,9 +165,9 @@ class OnSqlite:
 class Routes:
     """One method for each question."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, on_postgres: type[OnPostgres]) -> None:
         self._on_postgres = not url.startswith("sqlite")
-        self._base: Any = OnPostgres(url) if self._on_postgres else OnSqlite(url)
+        self._base: Any = on_postgres(url) if self._on_postgres else OnSqlite(url)
         self._remembered: dict[str, tuple[float, Any, Any]] = {}
 
     async def open(self) -> None:
@@ -238,9 +246,9 @@ class Routes:
         return datetime.fromisoformat(text) if self._on_postgres else text
 
 
-def create_app(url: str) -> Starlette:
+def create_app(url: str, on_postgres: type[OnPostgres] = OnPostgres) -> Starlette:
     """The routes over that database."""
-    routes = Routes(url)
+    routes = Routes(url, on_postgres)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -266,9 +274,10 @@ def _answer(body: bytes) -> Response:
     return Response(body, media_type="application/json")
 
 
-if __name__ == "__main__":
+def serve(on_postgres: type[OnPostgres] = OnPostgres) -> None:
+    """Until it is ended, on the port that the command line names."""
     uvicorn.run(
-        create_app(os.environ["GUANXI_DATABASE_URL"]),
+        create_app(os.environ["GUANXI_DATABASE_URL"], on_postgres),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         http="httptools",
@@ -277,3 +286,7 @@ if __name__ == "__main__":
         access_log=False,
         log_level="warning",
     )
+
+
+if __name__ == "__main__":
+    serve()

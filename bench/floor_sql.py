@@ -88,6 +88,7 @@ _ENTERED = (
     f" a.program_id, a.entries, {{now}}, {{now}}, {T}, {{what}}, :points, {{no}}, :reason, :key, {{qualifies}},"
     f" {_BALANCES} FROM {{account}} a"
 )
+_MINE = "(SELECT * FROM loyalty_accounts WHERE org_id = :org AND id = :account)"
 _KEPT = (
     "INSERT INTO idempotency_keys (org_id, field, key, fingerprint, result, created_at)"
     " SELECT :org, {field}, :once, :hash, {result}, {now} {source}"
@@ -193,17 +194,21 @@ def _postgresql() -> dict[str, str]:
             f"SELECT json_build_object('totalCount', (SELECT count(*) {top}),"
             f" 'nodes', (SELECT coalesce(json_agg(x), '[]') FROM ({rows}) x))"
         )
-    # All or nothing in one statement: a key that was used before breaks it, and its answer is read instead.
+    # All or nothing in one statement: a key that was used before breaks it, and its answer is read instead. The same in
+    # three, for a transaction.
     for name, (field, change, what, qualifies) in _MOVED.items():
-        entered = _ENTERED.format(
-            id="uuidv7()", now="now()", no="false", account="changed", what=what, qualifies=qualifies
-        )
+        on = {"no": "false", "what": what, "qualifies": qualifies}
+        entered = _ENTERED.format(id="uuidv7()", now="now()", account="changed", **on)
         kept = _KEPT.format(field=f"'{field}'", result="said.said", now="now()", source="FROM said")
         made[name] = (
             f"WITH changed AS ({change.format(now='now()')} RETURNING a.*), entered AS ({entered} RETURNING id, points, available),"
             f" said AS (SELECT CAST(row_to_json(x) AS text) AS said FROM (SELECT {public('ent', 'id')} AS id, points, available FROM entered) x),"
             f" kept AS ({kept}) SELECT CAST(said AS json) FROM said"
         )
+        now = "CAST(:now AS timestamptz)"
+        made[f"{name}.account"] = f"{change.format(now=now)} RETURNING available"
+        made[f"{name}.entry"] = _ENTERED.format(id=":entry", now=now, account=_MINE, **on)
+        made[f"{name}.key"] = _KEPT.format(field=f"'{field}'", result="CAST(:said AS text)", now=now, source="")
     return made
 
 
@@ -245,10 +250,9 @@ def _sqlite() -> dict[str, str]:
             f"json_object('id', 'cus_' || id, 'name', name, 'score', score)) FROM ({rows}))))"
         )
     for name, (field, change, what, qualifies) in _MOVED.items():
-        mine = "(SELECT * FROM loyalty_accounts WHERE org_id = :org AND id = :account)"
         made[f"{name}.account"] = f"{change.format(now=':now')} RETURNING available"
         made[f"{name}.entry"] = _ENTERED.format(
-            id=":entry", now=":now", no="0", account=mine, what=what, qualifies=qualifies
+            id=":entry", now=":now", no="0", account=_MINE, what=what, qualifies=qualifies
         )
         made[f"{name}.key"] = _KEPT.format(field=f"'{field}'", result=":said", now=":now", source="")
     return made

@@ -34,7 +34,9 @@ TITLES = {
 WRITES = frozenset({"M1", "M2", "M3"})
 VARIETY = {"Q1": 5000, "Q2": 500, "Q3": 100, "Q4": 4, "Q5": 1, "M1": 5000, "M2": 5000, "M3": 5000, "H1": 1}
 # Whom a question is asked of, where not of everybody: books as Guanxi keeps them nobody else has.
-ASKED_OF = {"M2": ("guanxi", "floor"), "M3": ("guanxi", "floor")}
+ASKED_OF = {"M2": ("guanxi", "floor", "transaction"), "M3": ("guanxi", "floor", "transaction")}
+# Whom nothing else is asked of: for the rest they are one of the others.
+ASKED_ONLY = {"transaction": ("M2", "M3")}
 # Stands in a request for an idempotency key, another one each time: a series and a number, of the same length.
 MARK = "bench-key-00000000000000000000000"
 
@@ -108,7 +110,8 @@ def fresh(text: str) -> str:
 
 def asked_of(name: str, servers: Sequence[Named]) -> list[Named]:
     """Those of the servers that this question is asked of."""
-    return [server for server in servers if server.name in ASKED_OF.get(name, (server.name,))]
+    asked = (server for server in servers if server.name in ASKED_OF.get(name, (server.name,)))
+    return [server for server in asked if name in ASKED_ONLY.get(server.name, (name,))]
 
 
 def document(name: str, family: str) -> str:

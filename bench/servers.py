@@ -23,11 +23,12 @@ TITLES = {
     "guanxi": "Guanxi, one process",
     "bare": "Guanxi without keys, cost, policies and row level security",
     "floor": "(d) hand-written Starlette route, hand-written SQL",
+    "transaction": "(d), whose M2 and M3 are a transaction: conditional update, entry, key row, commit",
     "idiomatic": "(a) strawberry + SQLAlchemy async ORM + DataLoader",
     "postgraphile": "PostGraphile 5",
     "mercurius": "mercurius with JIT and DataLoader",
 }
-FAMILIES = {"floor": "rest", "postgraphile": "postgraphile"}
+FAMILIES = {"floor": "rest", "transaction": "rest", "postgraphile": "postgraphile"}
 PEERS = ("postgraphile", "mercurius")
 
 

@@ -315,7 +315,11 @@ class Customer(Node):
         CustomerTable.name, Text(), folded=CustomerTable.name_folded, sort=True, description="At most 200 characters."
     )
     email: str | None = column(
-        CustomerTable.email, Text(), folded=CustomerTable.email_folded, description="Not unique: families share them."
+        # An address is stored as email_of() gives it: quoted local parts, which might need escapes, are refused there.
+        CustomerTable.email,
+        Plain(),
+        folded=CustomerTable.email_folded,
+        description="Not unique: families share them.",
     )
     phone: str | None = column(CustomerTable.phone, Plain(), description="E.164, like +8613800138000. Not unique.")
     birthday: Date | None = column(CustomerTable.birthday, Day(), description="The day of birth.")

@@ -55,7 +55,7 @@ class Text(Kind):
 
 @dataclass(frozen=True)
 class Plain(Text):
-    """Text that needs no escape: codes, languages, telephone numbers."""
+    """Text that needs no escape: codes, languages, telephone numbers, email addresses."""
 
     def json(self, value: ColumnElement[Any], nullable: bool) -> list[str | ColumnElement[Any]]:
         return _quoted(value, nullable)

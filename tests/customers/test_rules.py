@@ -1,9 +1,12 @@
 """What may be said of a customer, and what it is stored as."""
 
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from app.customers.rules import Changes, Profile, clean_profile, email_of, occurred, phone_of
 from app.platform.days import day_number
@@ -93,6 +96,16 @@ def test_an_email_keeps_its_local_part(given: str, kept: str) -> None:
 def test_what_is_no_email_is_invalid(given: str) -> None:
     assert refused(email=given) == [("INVALID", ("set", "email"))]
     assert email_of(given) is None
+
+
+@settings(max_examples=500)
+@given(st.text(max_size=12), st.sampled_from(["{}@a.com", "a{}b@a.com", '"{}"@a.com', "a@{}.a.com"]))
+@example('"', "a{}b@a.com")
+@example("\\", '"{}"@a.com')
+@example("\u2028", "a{}b@a.com")
+def test_an_email_needs_no_escape_in_json(said: str, form: str) -> None:
+    kept = email_of(form.format(said))
+    assert kept is None or json.dumps(kept, ensure_ascii=False) == f'"{kept}"'
 
 
 def test_no_message_repeats_what_the_caller_sent() -> None:

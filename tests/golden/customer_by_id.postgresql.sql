@@ -19,7 +19,7 @@ joined AS MATERIALIZED
 FROM (SELECT reference_rows.parent, reference_rows.json_0, row_number() OVER (PARTITION BY reference_rows.parent ORDER BY reference_rows.kept_system ASC) AS place
 FROM reference_rows ORDER BY reference_rows.parent, place) AS ordered GROUP BY ordered.parent),
 customer_rows AS
-(SELECT '{"id":"cus_' || encode(uuid_send(j.id), 'hex') || '","name":' || coalesce(CAST(to_json(j.name) AS text), 'null') || ',"email":' || coalesce(CAST(to_json(j.email) AS text), 'null') || ',"externalRefs":[' || coalesce(joined.list, '') || '],"facts":{"keptOrders":' || CAST(j.kept_orders AS TEXT) || ',"net":{"amount":"' || (CASE WHEN j.net_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j.net_minor) AS text) ELSE (abs(j.net_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j.net_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '}}}' AS json_0
+(SELECT '{"id":"cus_' || encode(uuid_send(j.id), 'hex') || '","name":' || coalesce(CAST(to_json(j.name) AS text), 'null') || coalesce(',"email":"' || j.email || '","externalRefs":[', ',"email":null,"externalRefs":[') || coalesce(joined.list, '') || '],"facts":{"keptOrders":' || CAST(j.kept_orders AS TEXT) || ',"net":{"amount":"' || (CASE WHEN j.net_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j.net_minor) AS text) ELSE (abs(j.net_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j.net_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '}}}' AS json_0
 FROM j LEFT OUTER JOIN joined ON joined.parent = j.id)
 SELECT (SELECT customer_rows.json_0
 FROM customer_rows) AS anon_1

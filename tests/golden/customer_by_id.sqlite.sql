@@ -19,7 +19,7 @@ joined AS MATERIALIZED
 FROM (SELECT reference_rows.parent, reference_rows.json_0, row_number() OVER (PARTITION BY reference_rows.parent ORDER BY reference_rows.kept_system ASC) AS place
 FROM reference_rows ORDER BY reference_rows.parent, place) AS ordered GROUP BY ordered.parent),
 customer_rows AS
-(SELECT format('{"id":"cus_%s","name":%s,"email":%s,"externalRefs":[%s],"facts":{"keptOrders":%s,"net":{"amount":"%s","currency":%s}}}', j.id, json_quote(j.name), json_quote(j.email), coalesce(joined.list, ''), CAST(j.kept_orders AS TEXT), (CASE WHEN j.net_minor < 0 THEN '-' WHEN j.net_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j.net_minor) AS text) ELSE format('%d.%0*d', abs(j.net_minor) / :unit, :exponent, abs(j.net_minor) % :unit) END), :currency_json) AS json_0
+(SELECT format('{"id":"cus_%s","name":%s,"email":%s,"externalRefs":[%s],"facts":{"keptOrders":%s,"net":{"amount":"%s","currency":%s}}}', j.id, json_quote(j.name), coalesce('"' || j.email || '"', 'null'), coalesce(joined.list, ''), CAST(j.kept_orders AS TEXT), (CASE WHEN j.net_minor < 0 THEN '-' WHEN j.net_minor >= 0 THEN '' END || CASE :exponent WHEN 0 THEN CAST(abs(j.net_minor) AS text) ELSE format('%d.%0*d', abs(j.net_minor) / :unit, :exponent, abs(j.net_minor) % :unit) END), :currency_json) AS json_0
 FROM j LEFT OUTER JOIN joined ON joined.parent = j.id)
 SELECT (SELECT customer_rows.json_0
 FROM customer_rows) AS anon_1
