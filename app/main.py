@@ -61,6 +61,8 @@ REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 KNOWN_AWAY_SECONDS = 3600.0
 # Few enough at once that nobody who writes has to wait for long.
 SETTLED_AT_ONCE, POSTED_AT_ONCE, PAUSE, IDLE_SECONDS = 250, 50, 0.02, 2.0
+# So long the end waits for what is done in the background.
+LAST_SECONDS = 10.0
 # What is written meanwhile is settled together.
 GATHERED_SECONDS = 0.5
 log = logging.getLogger("guanxi.server")
@@ -107,9 +109,9 @@ def create_app(settings: Settings | None = None) -> "Application":
         await live.close()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
-        engine.dispose()
+        await asyncio.wait(tasks, timeout=LAST_SECONDS)
         await reader.close()
+        engine.dispose()
         await ready.close()
         journal.close()
 
@@ -158,8 +160,14 @@ async def _go_round(name: str, rounds: Rounds) -> None:
     """Judge anew whose standing is open, post the points that fell due: a few at a time. Every answer is right without
     it."""
     while True:
+        step = asyncio.create_task(run_sync(rounds.step))
         try:
-            done = await run_sync(rounds.step)
+            done = await asyncio.shield(step)
+        except asyncio.CancelledError:
+            # A thread is not cancelled: the database is let go once nobody works on it any more.
+            await asyncio.wait([step])
+            step.exception()  # whatever became of it
+            raise
         except Exception as failure:  # noqa: BLE001 - it is tried again
             log.error("%s failed: %s", name, type(failure).__name__)
             done = 0

@@ -14,12 +14,14 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from sqlalchemy import Engine
+from anyio.to_thread import run_sync
+from sqlalchemy import Engine, event
 
 from app.platform.access import create_key, create_organization
 from app.platform.work import Work, operator, transaction
 from app.scores.actions import first_policy
 from tests.api.test_kill import free_port
+from tests.client import application
 
 FULL = os.environ.get("GUANXI_TEST_SIZE") == "full"
 RESTARTS, CLIENTS = (5, 8) if FULL else (1, 3)
@@ -167,3 +169,40 @@ def test_it_says_so_first_and_ends_what_it_began(served_url: str, tmp_path: Path
         assert 1 <= time.monotonic() - began < 10
         with closing(httpx.Client(trust_env=False)) as client, pytest.raises(httpx.ConnectError):
             client.get(server.address)
+
+
+class _Slow:
+    """Background work that is in the middle of something."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said, self.began = said, threading.Event()
+
+    def step(self) -> int:
+        self.began.set()
+        time.sleep(0.3)
+        self._said.append("done")
+        return 0
+
+    def pause(self, most: float) -> float:
+        return most
+
+
+async def test_the_database_is_let_go_once_nobody_works_on_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    slow = _Slow(said)
+    monkeypatch.setattr("app.main.settler", lambda *_, **__: slow)
+    app = application(database_url)
+
+    def let_go(_: Engine) -> None:
+        said.append("let go")
+
+    event.listen(Engine, "engine_disposed", let_go)
+    try:
+        async with app.router.lifespan_context(app):
+            assert await run_sync(slow.began.wait, 5)
+    finally:
+        event.remove(Engine, "engine_disposed", let_go)
+    assert said[0] == "done"
+    assert "let go" in said
