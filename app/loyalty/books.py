@@ -29,6 +29,7 @@ from app.platform.work import Work
 a, e, m, s = LoyaltyAccount, PointsEntry, PointsLotMove, PointsReservation
 _ACCOUNT: Table = a.__table__
 _LOT: Table = PointsLot.__table__
+_OF_A_LOT = [column.name for column in _LOT.c if column.name != "org_id"]
 _PARTS = ("pending", "remaining", "reserved")
 # Before any lot that was read.
 _FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)
@@ -173,7 +174,7 @@ class Books:
 
     def _lots(self, book: Book, *tests: Any) -> list[Lot]:
         """Lots that pass, in the order in which they are spent."""
-        columns = (column for column in _LOT.c if column.name != "org_id")
+        columns = (_LOT.c[name] for name in _OF_A_LOT)
         found = (
             select(*columns)
             .where(PointsLot.org_id == self.work.org.id, *tests)
@@ -238,7 +239,7 @@ class Books:
 
 
 def _row_of(lot: Lot) -> dict[str, Any]:
-    return {column.name: getattr(lot, column.name) for column in _LOT.c if column.name != "org_id"}
+    return {name: getattr(lot, name) for name in _OF_A_LOT}
 
 
 def account_id(key: UUID) -> str:
