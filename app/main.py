@@ -61,11 +61,12 @@ REMEMBERED_SECONDS, MOST_REMEMBERED = 1.0, 10_000
 KNOWN_AWAY_SECONDS = 3600.0
 # Few enough at once that nobody who writes has to wait for long.
 SETTLED_AT_ONCE, POSTED_AT_ONCE, PAUSE, IDLE_SECONDS = 250, 50, 0.02, 2.0
-# So long the end waits for what is done in the background.
-LAST_SECONDS = 10.0
+# So long the end waits for what is done in the background, even when it is asked for twice.
+LAST_SECONDS = 2.0
 # What is written meanwhile is settled together.
 GATHERED_SECONDS = 0.5
 log = logging.getLogger("guanxi.server")
+_FAILED = "%s failed: %s"
 
 
 def create_app(settings: Settings | None = None) -> "Application":
@@ -166,10 +167,11 @@ async def _go_round(name: str, rounds: Rounds) -> None:
         except asyncio.CancelledError:
             # A thread is not cancelled: the database is let go once nobody works on it any more.
             await asyncio.wait([step])
-            step.exception()  # whatever became of it
+            if (last := step.exception()) is not None:
+                log.error(_FAILED, name, type(last).__name__)
             raise
         except Exception as failure:  # noqa: BLE001 - it is tried again
-            log.error("%s failed: %s", name, type(failure).__name__)
+            log.error(_FAILED, name, type(failure).__name__)
             done = 0
         await asyncio.sleep(PAUSE if done else rounds.pause(IDLE_SECONDS))
 

@@ -157,7 +157,10 @@ def email_of(text: str) -> str | None:
     """The address as it is stored, which lookups compare; None for what is none."""
     try:
         # The library's own sentences quote the address, so none of them is passed on.
-        return validate_email(text.strip(), check_deliverability=False).normalized
+        # Said, though it is the library's habit: an address is told as JSON without a look for escapes.
+        return validate_email(
+            text.strip(), check_deliverability=False, allow_quoted_local=False, allow_domain_literal=False
+        ).normalized
     except (EmailNotValidError, UnicodeError):
         return None
 
