@@ -32,6 +32,7 @@ WANTED = {
     ("Q2", "floor"): 0.7,
     ("Q3", "floor"): 0.8,
     ("M1", "floor"): 0.7,
+    # Beside statements in a transaction; its ratio to the one statement of the floor is told too.
     ("M3", "transaction"): 0.7,
     ("Q1", "bare"): 0.75,
     ("Q1", "mercurius"): 1.2,
