@@ -31,6 +31,7 @@ from sqlalchemy.exc import OperationalError
 from app.platform.access import Caller
 from app.platform.away import Away
 from app.platform.changes import Apart, Change, Do, Gathered, Looks, Result, fail, foresee, see, tell
+from app.platform.checkpoints import Checkpoints
 from app.platform.outbox import committed
 from app.platform.piped import Failed
 from app.platform.records import count_statement
@@ -239,6 +240,7 @@ class _ToSQLite(Writer):
 
     def _go(self) -> None:
         writing: OnSQLite | None = None
+        checkpoints = Checkpoints(self._engine)
         while group := self._take():
             rest: list[Change] = []
             try:
@@ -254,6 +256,8 @@ class _ToSQLite(Writer):
                     writing.close()
                 writing = None
             self._told(group, rest)
+            checkpoints.written(len(group) - len(rest))
+        checkpoints.close()
         if writing is not None:
             writing.close()
 
