@@ -33,7 +33,10 @@ _OF_A_LOT = [column.name for column in _LOT.c if column.name != "org_id"]
 _PARTS = ("pending", "remaining", "reserved")
 # Before any lot that was read.
 _FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)
-_WRITTEN = (*BALANCES, "version", "entries", "last_at", "due_at", "closed_at", "kept_version", "kept_rank")
+_WRITTEN = (*BALANCES, "version", "entries", "last_at")
+# Most commands leave these as they are. They are in indexes: SQLite takes a row out of those, and puts it in again,
+# whenever it is told them, equal as they may be.
+_SELDOM_CHANGED = ("due_at", "closed_at", "kept_version", "kept_rank")
 
 
 class Books:
@@ -105,7 +108,7 @@ class Books:
             known_years=years,
         )
         self.books[book.id] = book
-        self._before[book.id] = {name: row[name] for name in _WRITTEN}
+        self._before[book.id] = {name: row[name] for name in (*_WRITTEN, *_SELDOM_CHANGED)}
         self._read[book.id] = _FROM_THE_START
         book.catch_up()
         return book
@@ -197,11 +200,12 @@ class Books:
         row = {"id": key, "account_id": book.id, "entry_id": entry, "points": points, "reversed": 0}
         self.add(Redemption, {**row, "reward_id": None, "reservation_id": None, **more, "redeemed_at": book.now})
 
-    def done(self, event: str, book: Book, **more: str) -> dict[str, Any]:
-        """Write it, say it, and answer with the ids."""
+    def done(self, event: str, book: Book, **part: str) -> dict[str, Any]:
+        """Write it, say it, and answer with the ids. `part`: what of the account was made or changed, if anything."""
         self.write()
-        self.work.announce(event, account_id(book.id), *more.values(), customers=[book.row["customer_id"]])
-        return {"account": account_id(book.id), **more}
+        detail = next(iter(part.values()), None)
+        self.work.announce(event, account_id(book.id), detail=detail, customers=[book.row["customer_id"]])
+        return {"account": account_id(book.id), **part}
 
     def write(self) -> None:
         """Everything that was posted, in a few statements."""
@@ -223,15 +227,21 @@ class Books:
                 book.keep_level()
             closed = book.row["closed_at"] != self._before[book.id]["closed_at"]
             book.row["version"] += bool(book.entries or closed)
-        self.work.update(a, [{name: book.row[name] for name in ("id", *_WRITTEN)} for book in books])
+        self.work.update(a, [self._as_it_is(book) for book in books])
         for book in books:
-            self._before[book.id] = {name: book.row[name] for name in _WRITTEN}
+            self._before[book.id] |= self._as_it_is(book)
             book.entries, book.moves, book.due_entries = [], [], 0
             book.caught_up = book.requalified = False
         for lot in lots:
             lot.is_new = lot.changed = False
         self._new, self._changed = [], []
         self._closed = set()
+
+    def _as_it_is(self, book: Book) -> dict[str, Any]:
+        """What is written of its row."""
+        row, before = book.row, self._before[book.id]
+        seldom = _SELDOM_CHANGED if any(row[name] != before[name] for name in _SELDOM_CHANGED) else ()
+        return {name: row[name] for name in ("id", *_WRITTEN, *seldom)}
 
     def _differs(self, book: Book) -> bool:
         changed = any(book.row[name] != value for name, value in self._before[book.id].items())

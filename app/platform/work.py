@@ -79,10 +79,14 @@ class Work:
             self.session.execute(insert(table.__table__), [{"org_id": self.org.id, **row} for row in rows])
 
     def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
-        """Many rows at once, each by its id; all of them the same columns."""
+        """Many rows at once, each by its id."""
         if rows:
             self.session.flush()
-            changes_of(table.__table__, tuple(rows[0])).send(self, rows)
+        by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in rows:
+            by_columns.setdefault(tuple(row), []).append(row)
+        for columns, some in by_columns.items():
+            changes_of(table.__table__, columns).send(self, some)
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """Read what these values name, locked where it changes; what is not there is left out."""
