@@ -13,6 +13,7 @@ from bench import restore
 from bench.compare import same_values
 from bench.drive import Load, Window
 from bench.load import Loaded
+from bench.place import into_memory
 from bench.questions import WRITES, answer, asked_of, request, variables
 from bench.servers import Server, serving
 
@@ -84,6 +85,7 @@ def _question(
         answer(question, server.family, server.ask(requests[0]))
         loads[server.name] = Load(server, question, [each.raw(server.key) for each in requests])
     windows = []
+    into_memory(loaded.url)
     for server in servers:
         # Compilers that watch what is asked often need to see it often.
         loads[server.name].window(8, 2, seed=0)
