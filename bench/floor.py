@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -82,11 +82,12 @@ class OnPostgres:
 
     async def move(self, name: str, values: Values) -> bytes | None:
         """All or nothing; for a key that was used before, what was said then."""
-        try:
-            return await self.moved(name, values)
-        except asyncpg.UniqueViolationError:
-            kept: Any = await self.ask("kept", values)
-            return kept.encode() if kept else None
+        with suppress(asyncpg.UniqueViolationError):
+            if said := await self.moved(name, values):
+                return said
+        # The balance may not suffice because it was done before.
+        kept: Any = await self.ask("kept", values)
+        return kept.encode() if kept else None
 
     async def moved(self, name: str, values: Values) -> bytes | None:
         return await self.ask(name, values)
@@ -152,14 +153,17 @@ class OnSqlite:
                 self._writing.execute(self._sql[f"{name}.entry"], given)
                 self._writing.execute(self._sql[f"{name}.key"], given)
         except sqlite3.IntegrityError:
-            self._writing.execute("ROLLBACK")
-            row = self._writing.execute(self._sql["kept"], values).fetchone()
-            return row[0].encode() if row else None
+            changed = []
         except BaseException:
             self._writing.execute("ROLLBACK")
             raise
-        self._writing.execute("COMMIT")
-        return given["said"].encode() if changed else None
+        if changed:
+            self._writing.execute("COMMIT")
+            return given["said"].encode()
+        self._writing.execute("ROLLBACK")
+        # The balance may not suffice because it was done before.
+        row = self._writing.execute(self._sql["kept"], values).fetchone()
+        return row[0].encode() if row else None
 
 
 class Routes:

@@ -227,9 +227,10 @@ class Books:
                 book.keep_level()
             closed = book.row["closed_at"] != self._before[book.id]["closed_at"]
             book.row["version"] += bool(book.entries or closed)
-        self.work.update(a, [self._as_it_is(book) for book in books])
-        for book in books:
-            self._before[book.id] |= self._as_it_is(book)
+        rows = [self._as_it_is(book) for book in books]
+        self.work.update(a, rows)
+        for book, row in zip(books, rows, strict=True):
+            self._before[book.id] |= row
             book.entries, book.moves, book.due_entries = [], [], 0
             book.caught_up = book.requalified = False
         for lot in lots:
@@ -238,7 +239,7 @@ class Books:
         self._closed = set()
 
     def _as_it_is(self, book: Book) -> dict[str, Any]:
-        """What is written of its row."""
+        """What is written of its row: always what a command changes, and the rest if it did."""
         row, before = book.row, self._before[book.id]
         seldom = _SELDOM_CHANGED if any(row[name] != before[name] for name in _SELDOM_CHANGED) else ()
         return {name: row[name] for name in ("id", *_WRITTEN, *seldom)}
