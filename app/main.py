@@ -110,7 +110,7 @@ def create_app(settings: Settings | None = None) -> "Application":
         await live.close()
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=LAST_SECONDS)
+        await asyncio.wait([*tasks, *callers.looking()], timeout=LAST_SECONDS)
         await reader.close()
         engine.dispose()
         await ready.close()
@@ -272,6 +272,10 @@ class Callers:
             asked = self._asked[given] = asyncio.create_task(run_sync(self._found, _key(given) or ""))
             asked.add_done_callback(partial(self._keep, given))
         return asked
+
+    def looking(self) -> list["asyncio.Task[Caller]"]:
+        """What is looked up just now, in threads, for this loop."""
+        return [asked for asked in self._asked.values() if asked.get_loop() is asyncio.get_running_loop()]
 
     def _found(self, key: str) -> Caller:
         with Session(self._engine) as session:

@@ -49,6 +49,8 @@ class Ready:
 
     async def close(self) -> None:
         if self._looking is not None:
+            # It is let go only where the database does not answer: its thread reads until then.
+            await asyncio.wait([self._looking], timeout=PATIENT_SECONDS)
             self._looking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._looking
