@@ -190,7 +190,7 @@ def document(run: dict[str, Any], sections: Iterable[tuple[str, str]]) -> str:
         "prepared statements, as such code is written by hand (on SQLite these are the same). Guanxi also keeps lots,",
         "their moves, redemptions and the trail.",
         "",
-        "Before each question the database's files are read once, so that nobody waits for a disk to read them.",
+        "Before each question the database's files are read once, so that the system has them in memory.",
         "",
         "Database time is what PostgreSQL logs of its statements. A commit that is one of them, as of Guanxi's writes,",
         "is in it with its wait for the disk; the one that ends a statement sent alone, as of the floor's, is not.",

@@ -34,7 +34,7 @@ _PARTS = ("pending", "remaining", "reserved")
 # Before any lot that was read.
 _FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)
 _WRITTEN = (*BALANCES, "version", "entries", "last_at")
-# Most commands leave these as they are. They are in indexes: SQLite takes a row out of those, and puts it in again,
+# Most commands leave these as they are. Two are in indexes: SQLite takes a row out of those, and puts it in again,
 # whenever it is told them, equal as they may be.
 _SELDOM_CHANGED = ("due_at", "closed_at", "kept_version", "kept_rank")
 

@@ -42,8 +42,8 @@ Sequence(PLACES, metadata=Base.metadata)
 
 class AuditEntry(Owned):
     """`event` is a dotted past tense, like purchase.recorded; `subject` the public id of what changed;
-    `detail` what of it was made or undone, if anything; `customer_id` who is to be read anew. Whoever looks for a
-    subject reads the organisation's trail: an index would cost every change more than it ever gives back.
+    `detail` what else it is about, if anything: a refund, a redemption; `customer_id` who is to be read anew. Whoever
+    looks for one of them reads the organisation's trail: an index would cost every change more than it ever gives back.
 
     On PostgreSQL `xact` tells when it was committed, which no row's own id can. `place` orders what was written to one
     customer: whoever changes it has it locked.

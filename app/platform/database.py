@@ -222,7 +222,7 @@ def _connect_sqlite(url: str) -> Engine:
             f"busy_timeout = {LOCK_SECONDS * 1000}",
             "cache_size = -16384",
             "mmap_size = 268435456",
-            # Of who writes elsewhere; what is written here is copied before (checkpoints.py). 64 MB.
+            # 64 MB. What many small changes write is copied before (checkpoints.py).
             "wal_autocheckpoint = 16000",
         ):
             connection.execute(f"PRAGMA {pragma}")

@@ -38,6 +38,7 @@ class Foreseen(Work):
     def __init__(self, caller: Caller, now: datetime, seen: Mapping[Any, Any] | None = None) -> None:
         self.caller, self.now, self._seen = caller, now, seen or {}
         self.steps: dict[Step, list[Any]] = {}
+        self._told: dict[tuple[type[Base], UUID], tuple[str, ...]] = {}
 
     def __getattr__(self, name: str) -> Any:
         # There is no session here.
@@ -53,7 +54,11 @@ class Foreseen(Work):
 
     def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            self.foresees(changes_of(table.__table__, tuple(row)), row)
+            columns = tuple(row)
+            # Other columns of the same row are another step: which of the two comes last would not be told.
+            if self._told.setdefault((table, row["id"]), columns) != columns:
+                raise Unforeseen(table.__tablename__)
+            self.foresees(changes_of(table.__table__, columns), row)
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """What was read before; nothing else can be."""

@@ -243,12 +243,14 @@ class _ToSQLite(Writer):
         checkpoints = Checkpoints(self._engine)
         while group := self._take():
             rest: list[Change] = []
+            written = 0
             try:
                 with one_writer:
                     writing = writing or OnSQLite(self._engine)
                     writing.begin()
                     rest = self._fill(writing, group)
                     writing.commit()
+                written = len(group) - len(rest)
             except Exception as error:  # noqa: BLE001 - told to each
                 rest = []
                 fail(group, error)
@@ -256,7 +258,7 @@ class _ToSQLite(Writer):
                     writing.close()
                 writing = None
             self._told(group, rest)
-            checkpoints.written(len(group) - len(rest))
+            checkpoints.written(written)
         checkpoints.close()
         if writing is not None:
             writing.close()

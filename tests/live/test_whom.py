@@ -79,3 +79,21 @@ def test_each_event_names_whom_it_concerns(trail: Any) -> None:
     assert all(entry.customer_id is None for entry in entries if entry.event.partition(".")[0] in NOBODYS)
     moved = [entry.customer_id for entry in entries if entry.event == "points.transferred"]
     assert sorted(moved, key=str) == sorted((ana, bo), key=str)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ("points.redeemed", "red"),
+        ("redemption.reversed", "red"),
+        ("points.reserved", "res"),
+        ("reservation.captured", "res"),
+        ("reservation.voided", "res"),
+    ],
+)
+def test_an_entry_says_what_of_an_account_was_made_or_changed(trail: Any, event: str, kind: str) -> None:
+    entries = [entry for entry in trail[0] if entry.event == event]
+    assert entries
+    for entry in entries:
+        assert entry.subject.startswith("acc_")
+        assert entry.detail.startswith(f"{kind}_")

@@ -4,12 +4,14 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import Engine, event
 
 from app.platform import checkpoints
 from app.platform.access import Org
+from app.platform.work import one_writer
 from app.touchpoints.tables import Touchpoint
 from tests.conftest import Begin
 from tests.customers.acting import create, rows_in
@@ -51,6 +53,25 @@ def test_the_log_begins_anew_while_others_write(engine: Engine, org: Org, begin:
     assert max(sizes) < 10 * PAGES
     with looking(begin) as work:
         assert rows_in(work, Touchpoint) == 480
+
+
+def test_it_ends_while_a_long_transaction_goes_on(
+    engine: Engine, org: Org, customer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, held = Event(), Event()
+
+    def long(_: sqlite3.Connection) -> int:
+        copies.set()
+        held.wait(20)
+        return PAGES
+
+    monkeypatch.setattr(checkpoints, "_copied", long)
+    at_once(engine, org, [contact(customer)] * 4)
+    with one_writer:
+        assert copies.wait(20)
+        held.set()
+        # What this waits for waits for this.
+        engine.dispose()
 
 
 def test_a_copy_that_fails_hinders_nobody(

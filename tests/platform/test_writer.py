@@ -12,11 +12,12 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from app.customers.tables import customer_facts
+from app.loyalty.tables import LoyaltyAccount
 from app.platform.access import Org
 from app.platform.audit import AuditEntry
 from app.platform.away import Away
-from app.platform.foreseen import Foreseen
-from app.platform.ids import key_of
+from app.platform.foreseen import Foreseen, Unforeseen
+from app.platform.ids import key_of, new_id
 from app.platform.piped import Failed, Piped
 from app.platform.refusals import Refused
 from app.platform.work import Work, operator, work
@@ -388,3 +389,11 @@ def test_it_ends_with_what_was_asked_for(engine: Engine, org: Org, begin: Begin,
     assert at_once(engine, org, [contact(customers[0])])[0]["outcome"] == "RECORDED"
     with looking(begin) as work:
         assert rows_in(work, Touchpoint) == MANY + 1
+
+
+def test_a_row_that_is_changed_twice_in_other_columns_is_not_foreseen(org: Org) -> None:
+    foreseen, row = Foreseen(operator(org), NOW), {"id": new_id(), "available": 1}
+    for available in (1, 2):
+        foreseen.update(LoyaltyAccount, [{**row, "available": available}])
+    with pytest.raises(Unforeseen):
+        foreseen.update(LoyaltyAccount, [{**row, "version": 2}])
