@@ -242,7 +242,7 @@ _SHARE_POSTGRESQL = (
 _DAYS_LATER_SQLITE = "(strftime('%Y-%m-%dT%H:%M:%S', substr({0}, 1, 19), '+' || {1} || ' days') || substr({0}, 20))"
 for element, in_sqlite, in_postgresql in (
     (Quoted, _QUOTED.format("", "{0}", ""), _QUOTED.format("", "{0}", "")),
-    (JsonString, "json_quote({0})", "coalesce(CAST(to_json({0}) AS text), 'null')"),
+    (JsonString, "json_quote({0})", "coalesce(CAST(JSON_SCALAR({0}) AS text), 'null')"),
     # Every connection of ours is in UTC.
     (InstantText, "{0}", 'to_char({0}, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'),
     (DayText, "date({0} * 86400, 'unixepoch')", "CAST(date '1970-01-01' + CAST({0} AS integer) AS text)"),

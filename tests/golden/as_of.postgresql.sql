@@ -24,7 +24,7 @@ customer_wide AS MATERIALIZED
 (SELECT cut.key_0, customer_2.id, coalesce(bought.kept_orders, 0) AS kept_orders, customer_2.name
 FROM cut JOIN customers AS customer_2 ON customer_2.org_id = :org::UUID AND customer_2.id = cut.id LEFT OUTER JOIN bought ON bought.subject = customer_2.id),
 customer_rows AS
-(SELECT customer_wide.key_0, '{"id":"cus_' || encode(uuid_send(customer_wide.id), 'hex') || :instant_suffix::VARCHAR || '","name":' || coalesce(CAST(to_json(customer_wide.name) AS text), 'null') || ',"facts":{"keptOrders":' || CAST(customer_wide.kept_orders AS TEXT) || '}}' AS json_0, customer_wide.id AS kept_id
+(SELECT customer_wide.key_0, '{"id":"cus_' || encode(uuid_send(customer_wide.id), 'hex') || :instant_suffix::VARCHAR || '","name":' || coalesce(CAST(JSON_SCALAR(customer_wide.name) AS text), 'null') || ',"facts":{"keptOrders":' || CAST(customer_wide.kept_orders AS TEXT) || '}}' AS json_0, customer_wide.id AS kept_id
 FROM customer_wide),
 joined AS
 (SELECT coalesce(string_agg(customer_rows.json_0, ',' ORDER BY customer_rows.key_0 ASC, customer_rows.kept_id ASC), '') AS list_0

@@ -49,7 +49,7 @@ campaign_wide AS MATERIALIZED
 (SELECT campaign.id, campaign.name
 FROM cut_2 JOIN campaigns AS campaign ON campaign.org_id = :org::UUID AND campaign.id = cut_2.id),
 campaign_rows AS
-(SELECT '{"name":' || coalesce(CAST(to_json(campaign_wide.name) AS text), 'null') || '}' AS json_0, campaign_wide.id AS kept_id
+(SELECT '{"name":' || coalesce(CAST(JSON_SCALAR(campaign_wide.name) AS text), 'null') || '}' AS json_0, campaign_wide.id AS kept_id
 FROM campaign_wide),
 joined AS MATERIALIZED
 (SELECT campaign_rows.kept_id AS parent, campaign_rows.json_0

@@ -52,7 +52,7 @@ customer_wide AS MATERIALIZED
 (SELECT customer.id, customer.name
 FROM cut_3 JOIN customers AS customer ON customer.org_id = :org::UUID AND customer.id = cut_3.id),
 customer_rows AS
-(SELECT '{"name":' || coalesce(CAST(to_json(customer_wide.name) AS text), 'null') || '}' AS json_0, customer_wide.id AS kept_id
+(SELECT '{"name":' || coalesce(CAST(JSON_SCALAR(customer_wide.name) AS text), 'null') || '}' AS json_0, customer_wide.id AS kept_id
 FROM customer_wide),
 joined_2 AS MATERIALIZED
 (SELECT customer_rows.kept_id AS parent, customer_rows.json_0
@@ -100,7 +100,7 @@ joined AS MATERIALIZED
 FROM (SELECT exclusion_rows.parent, exclusion_rows.json_0, row_number() OVER (PARTITION BY exclusion_rows.parent ORDER BY exclusion_rows.kept_reason ASC) AS place
 FROM exclusion_rows ORDER BY exclusion_rows.parent, place) AS ordered GROUP BY ordered.parent),
 campaign_rows AS
-(SELECT '{"name":' || coalesce(CAST(to_json(j.name) AS text), 'null') || ',"status":"' || CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END || '","cost":{"amount":"' || (CASE WHEN j.cost_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE (abs(j.cost_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j.cost_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '},"launch":' || CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE '{"matched":' || CAST(j.matched AS TEXT) || ',"excluded":[' || coalesce(joined.list, '') || '],"treatment":' || CAST(j.treatment AS TEXT) || ',"holdout":' || CAST(j.holdout AS TEXT) || '}' END || ',"members":{"nodes":[' || coalesce((SELECT joined_3.list_0
+(SELECT '{"name":' || coalesce(CAST(JSON_SCALAR(j.name) AS text), 'null') || ',"status":"' || CASE j.campaign_status WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'COMPLETED' WHEN 3 THEN 'CANCELLED' END || '","cost":{"amount":"' || (CASE WHEN j.cost_minor < 0 THEN '-' ELSE '' END || CASE :exponent::BIGINT WHEN 0 THEN CAST(abs(j.cost_minor) AS text) ELSE (abs(j.cost_minor) / :unit::BIGINT) || '.' || lpad(CAST(mod(abs(j.cost_minor), :unit::BIGINT) AS text), CAST(:exponent::BIGINT AS integer), '0') END) || '","currency":' || :currency_json::VARCHAR || '},"launch":' || CASE WHEN (j.launched_at IS NULL) THEN 'null' ELSE '{"matched":' || CAST(j.matched AS TEXT) || ',"excluded":[' || coalesce(joined.list, '') || '],"treatment":' || CAST(j.treatment AS TEXT) || ',"holdout":' || CAST(j.holdout AS TEXT) || '}' END || ',"members":{"nodes":[' || coalesce((SELECT joined_3.list_0
 FROM joined_3), '') || ']}}' AS json_0
 FROM j LEFT OUTER JOIN joined ON joined.parent = j.id)
 SELECT (SELECT campaign_rows.json_0

@@ -22,7 +22,7 @@ FROM loyalty_levels AS level_level
 WHERE level_level.org_id = j.org_id AND level_level.program_id = j.program_id AND level_level.version = j.terms_version AND level_level.rank = j.level_rank) AS level_name
 FROM j),
 account_rows AS
-(SELECT j_2.key_0, '{"number":' || coalesce(CAST(to_json(j_2.number) AS text), 'null') || ',"balance":{"available":' || CAST(j_2.now_available AS TEXT) || '},"level":' || CASE WHEN (j_2.level_rank IS NULL) THEN 'null' ELSE '{"name":' || coalesce(CAST(to_json(j_2.level_name) AS text), 'null') || '}' END || '}' || CASE WHEN j_2.is_levelled THEN '' ELSE '' END || CASE WHEN j_2.is_posted THEN '' ELSE '' END AS json_0, j_2.id AS kept_id
+(SELECT j_2.key_0, '{"number":' || coalesce(CAST(JSON_SCALAR(j_2.number) AS text), 'null') || ',"balance":{"available":' || CAST(j_2.now_available AS TEXT) || '},"level":' || CASE WHEN (j_2.level_rank IS NULL) THEN 'null' ELSE '{"name":' || coalesce(CAST(JSON_SCALAR(j_2.level_name) AS text), 'null') || '}' END || '}' || CASE WHEN j_2.is_levelled THEN '' ELSE '' END || CASE WHEN j_2.is_posted THEN '' ELSE '' END AS json_0, j_2.id AS kept_id
 FROM j_2),
 joined AS
 (SELECT coalesce(string_agg(account_rows.json_0, ',' ORDER BY account_rows.key_0 ASC, account_rows.kept_id ASC), '') AS list_0

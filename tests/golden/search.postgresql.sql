@@ -20,7 +20,7 @@ customer_wide AS MATERIALIZED
 (SELECT cut.key_0, customer_3.id, customer_3.name
 FROM cut JOIN customers AS customer_3 ON customer_3.org_id = :org::UUID AND customer_3.id = cut.id),
 customer_rows AS
-(SELECT customer_wide.key_0, '{"id":"cus_' || encode(uuid_send(customer_wide.id), 'hex') || '","name":' || coalesce(CAST(to_json(customer_wide.name) AS text), 'null') || '}' AS json_0, customer_wide.id AS kept_id
+(SELECT customer_wide.key_0, '{"id":"cus_' || encode(uuid_send(customer_wide.id), 'hex') || '","name":' || coalesce(CAST(JSON_SCALAR(customer_wide.name) AS text), 'null') || '}' AS json_0, customer_wide.id AS kept_id
 FROM customer_wide),
 joined AS
 (SELECT coalesce(string_agg(customer_rows.json_0, ',' ORDER BY customer_rows.key_0 DESC, customer_rows.kept_id DESC), '') AS list_1
