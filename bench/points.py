@@ -37,7 +37,7 @@ COLUMNS: dict[str, str] = {
     "points_entries": "org_id id account_id program_id place at posted_at effective_day kind debit credit points"
     f" incoming reason source_prefix source_id qualifying_year qualified {_BALANCES}",
     "points_lots": "org_id id account_id points pending remaining reserved active_day active_at expires_day expires_at"
-    " earned_at terms_version",
+    " earned_at terms_version spendable",
     "points_lot_moves": "org_id entry_id position lot_id at pending remaining reserved",
     "redemptions": "org_id id account_id entry_id points reversed redeemed_at",
 }
@@ -186,7 +186,7 @@ class Points:
                 yield (
                     *(self._org, row_key(ms, _LOT, number), member_key(self._shop, index), points),
                     *(0, self._left[number], 0, day, self._day(day), day + EXPIRY_DAYS, self._day(day + EXPIRY_DAYS)),
-                    *(self._shop.instant(ms), 1),
+                    *(self._shop.instant(ms), 1, self._left[number] > 0),
                 )
 
     def _points_lot_moves(self) -> Iterator[Row]:

@@ -35,15 +35,16 @@ _BOOKS = """
     DELETE FROM redemptions WHERE org_id = :org AND redeemed_at >= :began;
     DELETE FROM points_entries WHERE org_id = :org AND at >= :began;
     DELETE FROM points_lots WHERE org_id = :org AND id IN (SELECT id FROM taken) AND earned_at >= :began;
-    UPDATE points_lots AS l SET remaining = (SELECT coalesce(sum(m.remaining), 0) FROM points_lot_moves m
-        WHERE m.org_id = l.org_id AND m.lot_id = l.id)
+    UPDATE points_lots AS l SET (remaining, spendable) =
+        (SELECT coalesce(sum(m.remaining), 0), coalesce(sum(m.remaining), 0) > 0 FROM points_lot_moves m
+          WHERE m.org_id = l.org_id AND m.lot_id = l.id)
       WHERE l.org_id = :org AND l.id IN (SELECT id FROM taken);
     UPDATE loyalty_accounts AS a SET
         (available, issued, redeemed, entries, version, last_at) =
         (SELECT e.available, e.issued, e.redeemed, e.place, e.place + 1, e.at FROM points_entries e
           WHERE e.org_id = a.org_id AND e.account_id = a.id ORDER BY e.place DESC LIMIT 1),
         due_at = (SELECT min(l.expires_at) FROM points_lots l
-          WHERE l.org_id = a.org_id AND l.account_id = a.id AND l.remaining > 0)
+          WHERE l.org_id = a.org_id AND l.account_id = a.id AND l.spendable)
       WHERE a.org_id = :org AND a.id IN (SELECT id FROM touched);
     DELETE FROM audit_entries WHERE org_id = :org AND event IN ('points.earned', 'points.redeemed');
     DELETE FROM idempotency_keys WHERE org_id = :org

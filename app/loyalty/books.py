@@ -136,7 +136,7 @@ class Books:
         return [lot for lot in known if (lot.purchase_id == purchase if purchase else lot.id in keys)]
 
     def everything_left(self, book: Book) -> list[Lot]:
-        self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, PointsLot.remaining > 0))
+        self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, PointsLot.spendable))
         return sorted((lot for lot in book.lots.values() if lot.pending or lot.remaining), key=lambda lot: lot.order)
 
     def due(self, book: Book, until: datetime) -> tuple[list[Lot], list[Held]]:
@@ -211,6 +211,7 @@ class Books:
         """Everything that was posted, in a few statements."""
         books = [book for book in self.books.values() if book.entries or self._differs(book)]
         lots = [lot for book in books for lot in book.lots.values() if lot.changed]
+        parts = [_parts_of(lot) for lot in lots if not lot.is_new]
         self.work.insert(PointsLot, [_row_of(lot) for lot in lots if lot.is_new])
         self.work.insert(e, [entry for book in books for entry in book.entries])
         self.work.insert(m, [move for book in books for move in book.moves])
@@ -218,7 +219,6 @@ class Books:
             self.work.insert(table, [row for kind, row in self._new if kind is table])
         for change in self._changed:
             self.work.session.execute(change)
-        parts = [{name: getattr(lot, name) for name in ("id", *_PARTS)} for lot in lots if not lot.is_new]
         self.work.update(PointsLot, parts)
         for book in books:
             if book.caught_up:
@@ -235,6 +235,7 @@ class Books:
             book.caught_up = book.requalified = False
         for lot in lots:
             lot.is_new = lot.changed = False
+            lot.spendable = lot.remaining > 0
         self._new, self._changed = [], []
         self._closed = set()
 
@@ -250,7 +251,13 @@ class Books:
 
 
 def _row_of(lot: Lot) -> dict[str, Any]:
-    return {name: getattr(lot, name) for name in _OF_A_LOT}
+    return {**{name: getattr(lot, name) for name in _OF_A_LOT}, "spendable": lot.remaining > 0}
+
+
+def _parts_of(lot: Lot) -> dict[str, Any]:
+    """What a command changes of it. Its place in the index of lots to be spent is told only when it changes."""
+    parts = {name: getattr(lot, name) for name in ("id", *_PARTS)}
+    return parts if lot.spendable == (lot.remaining > 0) else {**parts, "spendable": lot.remaining > 0}
 
 
 def account_id(key: UUID) -> str:

@@ -140,7 +140,7 @@ def lapsed(c: Any, p: Any) -> Any:
         return found
 
     lot: Any = PointsLot.__table__.alias("lapsed")
-    left = [lot.c.org_id == c.org_id, mine(lot.c.account_id), lot.c.remaining > constant(0), lot.c.expires_at <= p.now]
+    left = [lot.c.org_id == c.org_id, mine(lot.c.account_id), lot.c.spendable, lot.c.expires_at <= p.now]
     came = _activated(c.org_id, p.now, mine).subquery("came_first")
     back = returned(c.org_id, p.now, mine).subquery("back")
     paid = payments(c.org_id, p.now, mine)

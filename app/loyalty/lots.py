@@ -8,7 +8,10 @@ from uuid import UUID
 
 @dataclass(eq=False)
 class Lot:
-    """Points that came together. Made here, or read; `changed` since."""
+    """Points that came together. Made here, or read; `changed` since.
+
+    `spendable`: whether any remained when it was written.
+    """
 
     id: UUID
     account_id: UUID
@@ -23,6 +26,7 @@ class Lot:
     pending: int = 0
     remaining: int = 0
     reserved: int = 0
+    spendable: bool = False
     is_new: bool = False
     changed: bool = False
 

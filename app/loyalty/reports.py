@@ -176,8 +176,8 @@ def _left(statement: Statement, among: Any) -> list[Select[Any]]:
     ]
     of_lot = [lot.c[key] for key in _BY]
     if not statement.clock.past:
-        parts = (lot.c.remaining, lot.c.pending)
-        return [*(select(*of_lot, part.label("points")).where(*own, part > constant(0)) for part in parts), *came]
+        parts = (lot.c.remaining, lot.c.spendable), (lot.c.pending, lot.c.pending > constant(0))
+        return [*(select(*of_lot, part.label("points")).where(*own, left) for part, left in parts), *came]
     # As all moves up to now made them.
     e: Any = PointsEntry.__table__.alias(statement.name("entry"))
     m: Any = PointsLotMove.__table__.alias(statement.name("move"))

@@ -10,11 +10,11 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.customers.tables import of_a_customer
-from app.platform.database import STRICT, Base, Owned
+from app.platform.database import BY_KEY, STRICT, Base, Owned
 
 # An instant that never comes: of a lot that never expires, of an account in which nothing falls due.
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -293,7 +293,8 @@ class PointsLot(Owned):
     `remaining` (available) and `reserved` are left.
 
     Spendable on `active_day` and until the day before `expires_day` (null: for ever); the instants are the beginnings
-    of those days. `earned_at` puts lots that expire alike in order, and survives a transfer.
+    of those days. `earned_at` puts lots that expire alike in order, and survives a transfer. `spendable`: some remain;
+    lots are found by it, since an index that looks at `remaining` itself is written anew by every command.
     """
 
     __tablename__ = "points_lots"
@@ -302,6 +303,7 @@ class PointsLot(Owned):
         CheckConstraint("points > 0", name="points"),
         *(CheckConstraint(f"{part} >= 0", name=part) for part in ("pending", "remaining", "reserved")),
         CheckConstraint("pending + remaining + reserved <= points", name="whole"),
+        CheckConstraint("spendable OR remaining = 0", name="spendable"),
         Index(
             "ix_points_lots_spendable",
             "org_id",
@@ -309,7 +311,8 @@ class PointsLot(Owned):
             "expires_at",
             "earned_at",
             "id",
-            **_while("remaining > 0"),
+            postgresql_where=text("spendable"),
+            sqlite_where=text("spendable = 1"),
         ),
         Index("ix_points_lots_pending", "org_id", "account_id", "active_at", "id", **_while("pending > 0")),
         Index("ix_points_lots_purchase", "org_id", "purchase_id", **_while("purchase_id IS NOT NULL")),
@@ -328,6 +331,7 @@ class PointsLot(Owned):
     earned_at: Mapped[datetime]
     terms_version: Mapped[int]
     purchase_id: Mapped[UUID | None]
+    spendable: Mapped[bool] = mapped_column(server_default=true())
 
 
 class PointsLotMove(Base):
@@ -338,7 +342,7 @@ class PointsLotMove(Base):
         _of("points_entries", "entry_id"),
         _of("points_lots", "lot_id"),
         Index(None, "org_id", "lot_id", "at"),
-        STRICT,
+        BY_KEY,
     )
 
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -361,7 +365,7 @@ class Redemption(Owned):
         _of("rewards", "reward_id"),
         CheckConstraint("reversed BETWEEN 0 AND points", name="reversed"),
         Index(None, "org_id", "account_id", "redeemed_at", "id"),
-        STRICT,
+        BY_KEY,
     )
 
     account_id: Mapped[UUID]

@@ -183,6 +183,9 @@ def _lots(org: Any) -> Iterator[Wrong]:
     brought = _summed(move.lot_id, {"points": into}, and_(move.org_id == org, makes, into > 0), "brought")
     yield "lot of other points than came in", _beside(lot, org, brought, ["points"])
 
+    unlike = select(lot.id).where(lot.org_id == org, lot.spendable != (lot.remaining > 0))
+    yield "lot that is not spendable as its points are", unlike
+
 
 def _of_other_days(work: Work) -> int:
     """Lots whose instants are not the beginnings of their days; what days begin at, only the calendar knows."""

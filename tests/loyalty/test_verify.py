@@ -44,6 +44,7 @@ TAMPERED = {
     f"loyalty_accounts SET due_at = {NEVER}": "account with something due sooner than noted",
     "loyalty_accounts SET kept_rank = 7": "account with another level than a replay finds",
     "points_lots SET remaining = remaining - 1 WHERE remaining > 0": "account with other balances than in the lots",
+    "points_lots SET spendable = (remaining = 0) WHERE remaining = 0": "lot that is not spendable as its points are",
     "points_lots SET points = points + 1": "lot of other points than came in",
     f"points_lots SET active_at = {LATER}": "lot with days that begin at other instants",
     f"points_lots SET expires_at = {LATER} WHERE remaining > 0": "lot with days that begin at other instants",
