@@ -14,7 +14,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.customers.tables import of_a_customer
-from app.platform.database import BY_KEY, STRICT, Base, Owned
+from app.platform.database import STRICT, Base, Owned
 
 # An instant that never comes: of a lot that never expires, of an account in which nothing falls due.
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -342,7 +342,7 @@ class PointsLotMove(Base):
         _of("points_entries", "entry_id"),
         _of("points_lots", "lot_id"),
         Index(None, "org_id", "lot_id", "at"),
-        BY_KEY,
+        STRICT,
     )
 
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -365,7 +365,7 @@ class Redemption(Owned):
         _of("rewards", "reward_id"),
         CheckConstraint("reversed BETWEEN 0 AND points", name="reversed"),
         Index(None, "org_id", "account_id", "redeemed_at", "id"),
-        BY_KEY,
+        STRICT,
     )
 
     account_id: Mapped[UUID]

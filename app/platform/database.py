@@ -149,8 +149,6 @@ class Owned(Base):
 
 
 STRICT = {"sqlite_strict": True}
-# SQLite keeps the rows in the order of their key, not beside an index of it: for short ones, which few others name.
-BY_KEY = {**STRICT, "sqlite_with_rowid": False}
 
 
 def connect(url: str, *, serving: bool = False) -> Engine:
