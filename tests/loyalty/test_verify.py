@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Engine, select, text
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from app.cli import main
+from app.loyalty.tables import PointsLot
 from app.loyalty.verify import verify
 from app.platform.access import Org
 from app.platform.database import connect
+from app.platform.migrations import downgrade, upgrade
 from app.platform.work import operator
 from app.platform.work import work as unit_of
 from tests.conftest import NOW, Begin
@@ -96,6 +98,22 @@ def test_each_kind_of_tampering_is_found(begin: Begin, post: Post, engine: Engin
         assert verify(work) == {}
     assert {done: said for done, said in TAMPERED.items() if said not in found[done]} == {}
     assert {said for each in found.values() for said in each} == set(TAMPERED.values())
+
+
+def test_lots_of_before_are_spendable_as_their_points_are(begin: Begin, post: Post, engine: Engine) -> None:
+    a_life(begin, post)
+    downgrade(engine, "0012")
+    upgrade(engine)
+    with begin(now=NOW + 22 * DAY) as work:
+        assert verify(work) == {}
+        lots = work.session.scalars(select(PointsLot.spendable).where(PointsLot.org_id == work.org.id)).all()
+    assert set(lots) == {True, False}
+
+
+def test_points_that_are_left_cannot_be_hidden(begin: Begin, post: Post) -> None:
+    a_life(begin, post)
+    with begin(now=NOW + 22 * DAY) as work, pytest.raises(IntegrityError, match="ck_points_lots_spendable"):
+        work.session.execute(text("UPDATE points_lots SET spendable = (remaining = 0)"))
 
 
 def test_it_says_of_how_many(begin: Begin, post: Post, engine: Engine, database_url: str) -> None:
