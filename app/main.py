@@ -24,6 +24,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from app.loyalty.finality import Finality
 from app.loyalty.posting import post_due_of, poster
 from app.platform.access import Caller, caller_of, organization
 from app.platform.away import away
@@ -73,7 +74,7 @@ def create_app(settings: Settings | None = None) -> "Application":
     """The application of these settings; raises OperatorError when it cannot be served."""
     settings = settings or Settings.from_environment()
     engine = connect(settings.database_url, serving=True)
-    reader = Reader(settings.database_url, world, partial(post_due_of, engine), settings.connections)
+    reader = Reader(settings.database_url, world, partial(post_due_of, engine), Finality(engine), settings.connections)
     limiter = Limiter(engine, settings.cost_limit, settings.cost_restored) if settings.cost_limit else None
     stored = StoredDocuments(trusted_documents(settings.documents), settings.documents_mode)
     callers = Callers(engine, settings)

@@ -16,6 +16,7 @@ from app.platform.days import local_day
 from app.platform.ids import EARLIEST
 from app.platform.refusals import BadInput
 from app.query import question as q
+from app.query.fetch import AS_OF_LATEST
 from app.query.kind import Plain, Whole
 from app.query.page import SEARCH_RANK
 from app.query.shape import Shape
@@ -92,7 +93,7 @@ class Planner(Selections):
         """Read everything below as of an instant; one that is still to come is no question."""
         if instant is None:
             return
-        self.refuse_instant(instant)
+        self._reads_as_of(instant)
         self.past = True
         self.values.given.now = self.values.given.as_of = instant
 
@@ -102,6 +103,11 @@ class Planner(Selections):
             raise BadInput("asOf lies in the future.")
         if instant < EARLIEST:
             raise BadInput(f"asOf lies before {EARLIEST.year}.")
+
+    def _reads_as_of(self, instant: datetime) -> None:
+        self.refuse_instant(instant)
+        given = self.values.given
+        given[AS_OF_LATEST] = max(instant, given.get(AS_OF_LATEST, instant))
 
     # -------------------------------------------------------------- what is asked again
 
@@ -219,7 +225,7 @@ class Planner(Selections):
 
     def set_own_clock(self, instant: datetime, path: str) -> str:
         """An asOf of a field below: the clock of what it selects, by the name under which its parameters are given."""
-        self.refuse_instant(instant)
+        self._reads_as_of(instant)
         today = local_day(instant, self.caller.org.zone)
         self.values.given |= {f"{path}_now": instant, f"{path}_today": today}
         return path

@@ -36,7 +36,7 @@ NAMED = re.compile(r"\b\w+\.org_id = (\$\d+::UUID)")
 LINKED = re.compile(r"\b\w+\.org_id = \w+\.org_id\b")
 TABLES = {table.name: table for table in owned(metadata)}
 # These alone are ever changed whole; of the others a few columns, or nothing.
-CHANGING = ["customer_facts", "customer_refs", "customers", "idempotency_keys", "standing_sums"]
+CHANGING = ["customer_facts", "customer_refs", "customers", "idempotency_keys", "points_finality", "standing_sums"]
 CHANGING += ["rate_buckets", "campaigns", "loyalty_accounts", "loyalty_programs", "rewards", "segments"]
 JOINING_MANY = {"loyalty_accounts", "campaign_members", "attribution", "channel_quality"}
 DELETED_FROM = ["customer_refs", "customer_tokens", "idempotency_keys", "standing_sums"]
@@ -52,7 +52,8 @@ def url() -> Iterator[str]:
         for org_id in (MINE, THEIRS):
             key = {"org_id": org_id, "id": new_id()}
             session.execute(insert(AuditEntry), {**key, "at": NOW, "event": "tested", "subject": "it"})
-            for table in (TABLES["idempotency_keys"], TABLES["standing_sums"], TABLES["rate_buckets"]):
+            for name in ("idempotency_keys", "standing_sums", "rate_buckets", "points_finality"):
+                table = TABLES[name]
                 row = {column.name: _some(column) for column in table.columns if not column.nullable}
                 session.execute(insert(table), {**row, "org_id": org_id})
     owner.dispose()

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table, and_, or_, select, update
 
 from app.customers.lookup import chunks
+from app.loyalty.finality import behind
 from app.loyalty.ledger import BALANCES, Book
 from app.loyalty.looks import ACCOUNT, LEVELS, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS, due, next_due
 from app.loyalty.lots import Held, Lot
@@ -44,7 +45,7 @@ class Books:
     then; now, unless another instant is given."""
 
     def __init__(self, work: Work, until: datetime | None = None) -> None:
-        self.work, self._until = work, until or work.now
+        self.work, self._until = work, until
         self.books: dict[UUID, Book] = {}
         self._levels: dict[tuple[UUID, int], tuple[Level, ...]] = {}
         self._before: dict[UUID, dict[str, Any]] = {}
@@ -101,7 +102,7 @@ class Books:
             points_name=row["points_name"],
             zone=work.org.zone,
             # Clocks of two servers differ a little: what is in the books already came before.
-            now=max(self._until, row["last_at"]),
+            now=max(self._until or behind(row["final_until"], work.now), row["last_at"]),
             posted_at=work.now,
             key_id=work.caller.key_id,
             rows=self,

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_
 
 from app.customers.rules import Lookup as CustomerLookup
+from app.loyalty import finality
 from app.loyalty.rules import AccountLookup, Level
 from app.loyalty.tables import (
     NEVER,
@@ -41,6 +42,7 @@ class _Account(Look):
 
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
         given = {"org": writing.org_id, "ids": sorted(set(values))}
+        finality.begin(writing)
         return writing.send(_accounts(writing.dialect, "id", isinstance(writing, Work))[0], given)
 
     def found(self, writing: Writing, values: Sequence[UUID], sent: Any) -> Mapping[UUID, Row]:
@@ -65,6 +67,7 @@ class _Memberships(Look):
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
         given = {"org": writing.org_id, "ids": sorted(set(values))}
         waits = isinstance(writing, Work)
+        finality.begin(writing)
         rows = writing.send(_accounts(writing.dialect, "customer_id", waits)[0], given)
         return rows, None if waits else writing.send(_members(writing.dialect), given)
 
@@ -191,6 +194,7 @@ def _accounts(dialect: str, by: str, waits: bool) -> Any:
         *(p.__table__.c[name] for name in ("points_name", "currency", "exponent")),
         *(t.__table__.c[name] for name in ("earn_rate_e6", "activation_days", "expiry_days", "grace_days")),
         *(t.__table__.c[name].label(f"terms_{name}") for name in ("version", "soft_landing")),
+        finality.final_until(org),
     ]
     in_force = and_(t.org_id == p.org_id, t.program_id == p.id, t.version == p.version)
     rows: Select[Any] = (

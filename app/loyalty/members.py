@@ -12,6 +12,7 @@ from app.customers.tables import Customer
 from app.loyalty import rules
 from app.loyalty.books import Books, account_id
 from app.loyalty.facts import enrolled
+from app.loyalty.finality import takes_effect
 from app.loyalty.lookup import named
 from app.loyalty.programs import find_program
 from app.loyalty.tables import NEVER, LoyaltyAccount
@@ -36,7 +37,7 @@ def open_account(work: Work, given: rules.AccountOpen) -> Result:
     customer = _member(work, problems, given["customer"])
     if program is None:
         raise Refused(*problems.found)
-    key = new_id()
+    key, now = new_id(), takes_effect(work)
     number = number or f"{key.int % 10**12:012d}"
     _refuse_taken(work, problems, program.id, customer.id, number)
     row = {
@@ -46,10 +47,10 @@ def open_account(work: Work, given: rules.AccountOpen) -> Result:
         "customer_id": customer.id,
         "number": number,
         "number_folded": fold(number),
-        "opened_at": work.now,
+        "opened_at": now,
         "closed_at": None,
         "version": 1,
-        "last_at": work.now,
+        "last_at": now,
         "due_at": NEVER,
         "kept_version": 0,
         "kept_rank": None,

@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import select
 
 from app.loyalty import rules
+from app.loyalty.finality import takes_effect
 from app.loyalty.tables import LoyaltyLevel, LoyaltyProgram, LoyaltyTerms, Reward
 from app.platform.access import exponent_of
 from app.platform.ids import key_of, new_id, public_id
@@ -121,7 +122,7 @@ def find_program(work: Work, problems: Problems, public: str, *path: str, lock: 
 
 def _publish(work: Work, program: dict[str, Any], levels: list[dict[str, Any]]) -> None:
     key = {"program_id": program["id"], "version": program["version"]}
-    work.insert(LoyaltyTerms, [{**key, "at": work.now, **{name: program[name] for name in _TERMS}}])
+    work.insert(LoyaltyTerms, [{**key, "at": takes_effect(work), **{name: program[name] for name in _TERMS}}])
     rows = [{**key, **level, "benefits": orjson.dumps(level["benefits"]).decode()} for level in levels]
     work.insert(LoyaltyLevel, rows)
 

@@ -288,6 +288,16 @@ class PointsEntry(Owned):
     moved: Mapped[int]
 
 
+class PointsFinality(Base):
+    """Until when what an organisation's books say is final: nothing takes effect at or before that instant any more."""
+
+    __tablename__ = "points_finality"
+    __table_args__ = (STRICT,)
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
 class PointsLot(Owned):
     """Points that came together, and so are activated and expire together: `points` at first, of which `pending`,
     `remaining` (available) and `reserved` are left.

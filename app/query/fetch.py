@@ -33,6 +33,8 @@ _PAUSES = (0, 0.01, 0.02, 0.05, 0.1, *repeat(0.2, LOCK_SECONDS * 5))
 # (organisation, rows, until, now): writes what is due in these rows until an instant, where nobody else has them.
 CatchUp = Callable[[UUID, Collection[UUID], datetime, datetime], None]
 SHORT_MILLISECONDS = 5.0
+# The latest instant as of which a question reads, among its values, if it does.
+AS_OF_LATEST = "as_of_latest"
 
 # Told of each statement that is run: for tests, which count them.
 watchers: list[Callable[[str], None]] = []
@@ -49,12 +51,22 @@ class Driver(Protocol):
         """How many connections there are, by state."""
 
 
+class Finality(Protocol):
+    """Has what is read as of an instant stay as it is read."""
+
+    def holds(self, org_id: UUID, instant: datetime, /) -> bool:
+        """Whether it does already."""
+
+    def settle(self, org_id: UUID, instant: datetime, /) -> None:
+        """Have it do so. Raises TimeoutError where it cannot be had."""
+
+
 class Reader:
     """Answers questions from one database, over so many connections to a server. `catch_up`: writes what the clock has
     made of rows, before they are read."""
 
-    def __init__(self, url: str, world: World, catch_up: CatchUp, connections: int = 16) -> None:
-        self.world, self._catch_up = world, catch_up
+    def __init__(self, url: str, world: World, catch_up: CatchUp, finality: Finality, connections: int = 16) -> None:
+        self.world, self._catch_up, self._finality = world, catch_up, finality
         self._writing = ThreadPoolExecutor(1, "catching-up")
         self._dialect = make_url(url).get_backend_name()
         self._driver: Driver = PostgreSQL(url, connections) if self._dialect == "postgresql" else SQLite(url)
@@ -69,8 +81,10 @@ class Reader:
         return prepared is not None and prepared.took is not None and prepared.took < SHORT_MILLISECONDS
 
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
-        """The answer as JSON: `null` where there is none. Raises TimeoutError where somebody keeps what is due from
-        being written."""
+        """The answer as JSON: `null` where there is none. Raises TimeoutError where somebody keeps what is due, or what
+        is read as of an instant, from being settled."""
+        if AS_OF_LATEST in values:
+            await self._settled(values["org"], values[AS_OF_LATEST])
         prepared = self.world.known(question, self._dialect)
         if prepared is None:
             prepared = await run_sync(self.world.prepared, question, self._dialect)
@@ -96,6 +110,12 @@ class Reader:
         rows = {UUID(key.decode()) for key in behind}
         given = values["org"], rows, values["now"], values["clock"]
         await asyncio.get_running_loop().run_in_executor(self._writing, self._catch_up, *given)
+
+    async def _settled(self, org_id: UUID, instant: datetime) -> None:
+        if not self._finality.holds(org_id, instant):
+            # One at a time: the next one often finds that it holds.
+            settle = self._finality.settle
+            await asyncio.get_running_loop().run_in_executor(self._writing, settle, org_id, instant)
 
     def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Awaitable[bytes | None]:
         for watcher in watchers:

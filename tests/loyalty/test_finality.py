@@ -1,0 +1,179 @@
+"""What was read as of an instant is read so ever after, whoever wrote just then, and to whatever process."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from threading import Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from app.loyalty import finality
+from app.loyalty.books import Books
+from app.loyalty.finality import RECENT, Finality
+from app.loyalty.tables import LoyaltyAccount, LoyaltyTerms, PointsEntry
+from app.platform.access import Org
+from app.platform.database import instant_text
+from app.platform.ids import key_of, new_id
+from app.platform.work import operator, work
+from tests.api.acting import Shop, by, line
+from tests.client import Client, application
+from tests.conftest import Begin
+from tests.house import FULL
+from tests.loyalty import acting
+from tests.loyalty.sending import answered, customer_of, new_customer, new_member, new_program
+
+SECONDS = 6 if FULL else 1.5
+MEMBERS = 6
+AS_THEN = """query($asOf: DateTime!) {
+  loyaltyPrograms { trialBalance(asOf: $asOf) { account points } }
+  loyaltyAccounts(first: 50, asOf: $asOf) { totalCount nodes { liveId number status level { name }
+    balance { available pending reserved debt lifetimeEarned } entries(first: 100) { totalCount nodes {
+      id kind recordedAt } } }
+  } }"""
+BELOW = "query($asOf: DateTime!) { loyaltyPrograms { trialBalance(asOf: $asOf) { account points } } }"
+
+
+async def test_what_was_read_as_of_an_instant_is_read_so_ever_after(shop: Shop) -> None:
+    shop = shop.renewed(None)
+    app = application(shop.house.url)
+    other = Client(app, shop.key, None)
+    level = {"name": "Gold", "rank": 1, "qualifyPoints": 40, "retainPoints": 10, "multiplier": "1", "benefits": []}
+    program = await new_program(shop, levels=[level])
+    members = [await new_member(shop, program, points=1000) for _ in range(MEMBERS)]
+    buyers = [await customer_of(shop, member) for member in members]
+    numbers, ends = count(), asyncio.get_running_loop().time() + SECONDS
+    writer = Shop(shop.house, shop.org, shop.key, None)
+    writer.http = other.http
+
+    async def write(n: int) -> None:
+        by_whom = (shop, writer)[n % 2]
+        while asyncio.get_running_loop().time() < ends:
+            number = next(numbers)
+            member, key = by(members[number % MEMBERS]), f"it-{number}"
+            bought = {"customer": by(buyers[n % MEMBERS]), "currency": "EUR", "lines": [line("7")]}
+            spent = {"account": member, "spend": {"points": 3}}
+            asked: list[tuple[str, Any, str]] = [
+                ("pointsEarn", {"account": member, "points": 5, "reason": "Review"}, key),
+                ("pointsRedeem", spent, key),
+                ("purchaseRecord", bought, key),
+                ("pointsTransfer", {"from": member, "to": by(members[(number + 1) % MEMBERS]), "points": 2}, key),
+            ]
+            if number % 40 == 9:
+                opened = {"programId": program, "customer": by(await new_customer(by_whom))}
+                asked.append(("loyaltyAccountOpen", opened, key))
+            if number % 40 == 19:
+                terms = {"levels": [level | {"qualifyPoints": 40 + number}]}
+                asked.append(("loyaltyProgramUpdate", {"id": program, "set": terms}, key))
+            field, given, once = asked[-1] if len(asked) > 4 else asked[number % 4]
+            answer = await answered(by_whom, field, given, once)
+            assert "errors" not in answer, answer["errors"]
+            assert answer["data"][field]["userErrors"] == []
+
+    async def read(n: int) -> list[tuple[str, str, Any]]:
+        asks, text = (shop, other)[n % 2], (AS_THEN, AS_THEN, BELOW)[n]
+        found = []
+        while asyncio.get_running_loop().time() < ends:
+            instant = instant_text(datetime.now(UTC))
+            found.append((text, instant, await asks.ask(text, asOf=instant)))
+        return found
+
+    writes = [asyncio.create_task(write(n)) for n in range(8)]
+    read_then = [each for some in await asyncio.gather(*(read(n) for n in range(3))) for each in some]
+    await asyncio.gather(*writes)
+    assert len({str(said) for *_, said in read_then}) > 5
+    # Spread over the whole time, and no more than can be asked again at once.
+    some = read_then[:: max(1, len(read_then) // 150)]
+    changed = [instant for text, instant, said in some if await shop.ask(text, asOf=instant) != said]
+    assert changed == [], f"{len(changed)} of {len(some)}"
+    await other.http.aclose()
+    async with app.router.lifespan_context(app):
+        pass
+
+
+def _member(begin: Begin, now: datetime) -> str:
+    with begin(now=now - timedelta(hours=1)) as at_work:
+        account = acting.member(at_work, acting.program(at_work))
+        acting.earn(at_work, account, 100)
+    return account
+
+
+def _last(begin: Begin, account: str) -> datetime:
+    e = PointsEntry
+    with begin() as at_work:
+        mine = e.org_id == at_work.org.id, e.account_id == key_of(account, "acc")
+        found: datetime = at_work.session.scalars(select(e.at).where(*mine).order_by(e.place.desc())).first()
+        return found
+
+
+def test_who_writes_is_waited_for_and_who_comes_later_takes_effect_behind(
+    engine: Engine, org: Org, begin: Begin
+) -> None:
+    came = datetime.now(UTC)
+    account, books = _member(begin, came), Finality(engine)
+    with work(engine, operator(org), came) as early:
+        acting.redeem(early, account, 10)
+        instant = datetime.now(UTC)
+        settling = Thread(target=books.settle, args=(org.id, instant))
+        settling.start()
+        settling.join(0.2)
+        assert settling.is_alive()
+        assert not books.holds(org.id, instant)
+    settling.join(9)
+    assert not settling.is_alive()
+    assert books.holds(org.id, instant)
+    assert _last(begin, account) == came
+    # His request came before, and he has only now begun to write.
+    with work(engine, operator(org), came) as late:
+        acting.redeem(late, account, 10)
+        program = acting.program(late)
+        opened = acting.member(late, program)
+    behind = _last(begin, account)
+    assert instant < behind <= datetime.now(UTC) + timedelta(microseconds=1)
+    a, t = LoyaltyAccount, LoyaltyTerms
+    with begin() as at_work:
+        mine = a.org_id == org.id, a.id == key_of(opened, "acc")
+        assert at_work.session.scalars(select(a.opened_at).where(*mine)).one() == behind
+        mine = t.org_id == org.id, t.program_id == key_of(program, "lpr")
+        assert at_work.session.scalars(select(t.at).where(*mine)).one() == behind
+    # Another process knows of it.
+    Finality(engine).settle(org.id, behind)
+    with work(engine, operator(org), came) as later_still:
+        acting.redeem(later_still, account, 10)
+    assert _last(begin, account) > behind
+
+
+def test_only_the_last_minutes_are_settled_and_a_clock_far_from_them_stays(
+    engine: Engine, org: Org, begin: Begin
+) -> None:
+    now, books = datetime.now(UTC), Finality(engine)
+    assert books.holds(org.id, now - RECENT - timedelta(seconds=1))
+    assert books.holds(org.id, now + timedelta(hours=1))
+    assert not books.holds(org.id, now - RECENT / 2)
+    assert not books.holds(new_id(), now)
+    account = _member(begin, now - timedelta(days=300))
+    books.settle(org.id, now)
+    at = now - timedelta(days=200)
+    with work(engine, operator(org), at) as then:
+        acting.redeem(then, account, 10)
+    assert _last(begin, account) == at
+
+
+def test_who_does_not_end_is_not_waited_for_for_ever(
+    engine: Engine, org: Org, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name == "sqlite":
+        # Its one writer is waited for by everyone alike.
+        return
+    monkeypatch.setattr(finality, "LOCK_SECONDS", 0.1)
+    now = datetime.now(UTC)
+    account, books = _member(begin, now), Finality(engine)
+    with work(engine, operator(org), now) as writing:
+        Books(writing).open([key_of(account, "acc") or new_id()])
+        with pytest.raises(TimeoutError):
+            books.settle(org.id, now)
+        # Nobody who writes is held up by that.
+        with work(engine, operator(org), now) as another:
+            acting.program(another)
+    assert not books.holds(org.id, now)
