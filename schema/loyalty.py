@@ -46,7 +46,7 @@ AS_OF = {
     "as_of": (
         DateTime | None,
         None,
-        "As of that instant; not in the future. Of the last seconds, what others still write may yet be added.",
+        "As of that instant; not in the future. What was read so once stays so.",
     )
 }
 

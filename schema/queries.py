@@ -71,8 +71,8 @@ AS_OF = (
     DateTime | None,
     None,
     (
-        "Everything below as of that instant; not in the future. Names, profiles and rewards are as they are now; of the "
-        "last seconds, what others still write may yet be added."
+        "Everything below as of that instant; not in the future. Names, profiles and rewards are as they are now, and what "
+        "was recorded later of that time is in it. Points and levels stay as they were read."
     ),
 )
 ARCHIVED = (ArchivedScope, ArchivedScope.EXCLUDE, "Whether archived customers are among them.")
