@@ -13,6 +13,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, Protocol
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from anyio.to_thread import run_sync
 from sqlalchemy import make_url
@@ -68,6 +69,7 @@ class Reader:
     def __init__(self, url: str, world: World, catch_up: CatchUp, finality: Finality, connections: int = 16) -> None:
         self.world, self._catch_up, self._finality = world, catch_up, finality
         self._writing = ThreadPoolExecutor(1, "catching-up")
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._dialect = make_url(url).get_backend_name()
         self._driver: Driver = PostgreSQL(url, connections) if self._dialect == "postgresql" else SQLite(url)
 
@@ -112,10 +114,12 @@ class Reader:
         await asyncio.get_running_loop().run_in_executor(self._writing, self._catch_up, *given)
 
     async def _settled(self, org_id: UUID, instant: datetime) -> None:
-        if not self._finality.holds(org_id, instant):
-            # One at a time: the next one often finds that it holds.
-            settle = self._finality.settle
-            await asyncio.get_running_loop().run_in_executor(self._writing, settle, org_id, instant)
+        if self._finality.holds(org_id, instant):
+            return
+        # Of each organisation one at a time: the next one often finds that it holds.
+        turn = self._turns.setdefault(org_id, asyncio.Lock())
+        async with asyncio.timeout(LOCK_SECONDS), turn:
+            await run_sync(self._finality.settle, org_id, instant, abandon_on_cancel=True)
 
     def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Awaitable[bytes | None]:
         for watcher in watchers:
