@@ -3,10 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from threading import Event as ThreadEvent
 from threading import Thread
 from typing import Any
 
 import pytest
+from anyio.to_thread import run_sync
 from sqlalchemy import Engine, select
 
 from app.loyalty import finality
@@ -17,6 +19,7 @@ from app.platform.access import Org
 from app.platform.database import instant_text
 from app.platform.ids import key_of, new_id
 from app.platform.work import operator, work
+from app.query import fetch
 from tests.api.acting import Shop, by, line
 from tests.client import Client, application
 from tests.conftest import Begin
@@ -177,3 +180,30 @@ def test_who_does_not_end_is_not_waited_for_for_ever(
         with work(engine, operator(org), now) as another:
             acting.program(another)
     assert not books.holds(org.id, now)
+
+
+async def test_a_reading_that_cannot_be_settled_is_a_typed_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "LOCK_SECONDS", 0.3)
+    shop = shop.renewed(None)
+    member, now = await new_member(shop, await new_program(shop), points=10), datetime.now(UTC)
+    began, ends = ThreadEvent(), ThreadEvent()
+
+    def writing() -> None:
+        with work(shop.house.engine, operator(shop.org), now) as at_work:
+            acting.redeem(at_work, member, 1)
+            began.set()
+            ends.wait(20)
+
+    thread = Thread(target=writing)
+    thread.start()
+    await run_sync(began.wait)
+    try:
+        assert await shop.refused(BELOW, asOf=instant_text(datetime.now(UTC))) == ["TIMEOUT"]
+        # What was read long since, or is read as it is now, need not be settled.
+        await shop.ask(BELOW, asOf=instant_text(now - 2 * RECENT))
+        await shop.ask(BELOW.replace("$asOf: DateTime!", "$asOf: DateTime"), asOf=None)
+    finally:
+        ends.set()
+        await run_sync(thread.join)
+    instant = instant_text(datetime.now(UTC))
+    assert await shop.ask(BELOW, asOf=instant) == await shop.ask(BELOW, asOf=instant)
