@@ -129,9 +129,10 @@ class Compiler:
         keep: Sequence[str] = (),
         even_hidden: bool = False,
         brings: Collection[str] = (),
+        cursors: bool = True,
     ) -> CTE:
-        """The rows of a cut with one JSON text per selection (json_0, ...), the cursor if a page is given, and nodes
-        to keep (kept_...)."""
+        """The rows of a cut with one JSON text per selection (json_0, ...), and nodes to keep (kept_...). If a page is
+        given, each with its cursor, or only with the nodes that one is made of."""
         needs = Needs(shape)
         for items in selections:
             needs.of(items)
@@ -168,11 +169,12 @@ class Compiler:
             sql.template([*self.object(shape, items, wide, needs.explainer, children), *marks]).label(f"json_{n}")
             for n, items in enumerate(selections)
         ]
-        if page is not None:
+        if page is not None and cursors:
             texts.append(
                 cursor(self.statement, shape, page, [wide[node] for node in order], wide["id"]).label("cursor")
             )
-        texts += [wide[name].label(f"kept_{name}") for name in keep]
+        kept = dict.fromkeys([*keep, *order, "id"] if page is not None and not cursors else keep)
+        texts += [wide[name].label(f"kept_{name}") for name in kept]
         passed = [wide.passed[name].label(name) for name in passing]
         if wide.fence is not None:
             again = sql.written_again([*passed, *texts], wide.source)

@@ -14,7 +14,7 @@ from app.query import sql
 from app.query.cut import brought_with, counted, cut, of_parent
 from app.query.fact import constant
 from app.query.flow import ROW, Reading, fenced
-from app.query.page import ordering
+from app.query.page import cursor, ordering
 from app.query.question import Items, Many, Page, Paged
 from app.query.shape import Shape
 
@@ -46,11 +46,10 @@ def connection(compiler: "Compiler", many: Many, shape: Shape, parents: FromClau
         # The rows of one parent are read as those of none: they are not to be told apart from those of others.
         parents = None
     if names & {"nodes", "edges", "pageInfo"}:
-        cursors = _names_cursor(many.fields)
-        beyond = cursors or "pageInfo" in names
+        beyond = "pageInfo" in names or _has_cursors(many.fields)
         # Below parents SQLite numbers its rows in any case.
         if beyond or (parents is not None and statement.dialect == "sqlite"):
-            joined = _numbered(compiler, many, shape, parents, _lists(many), cursors, beyond, key)
+            joined = _numbered(compiler, many, shape, parents, _lists(many), beyond, key)
         else:
             joined = _in_order(compiler, many, shape, parents, _lists(many), key)
     found: Any = joined.c if joined is not None else None
@@ -140,7 +139,6 @@ def _numbered(
     shape: Shape,
     parents: FromClause | None,
     lists: Lists,
-    cursors: bool,
     beyond: bool,
     key: Expression | None,
 ) -> CTE:
@@ -148,7 +146,8 @@ def _numbered(
     of both ends."""
     statement, page, nested = compiler.statement, many.page, parents is not None
     selections = _selections(lists)
-    shown_by = page if cursors else None
+    each, ends = _has_cursors(many.fields), _ends(many)
+    shown_by = page if each or ends else None
     brings = brought_with(statement, many, shape, compiler.stored(shape, selections, shown_by), nested)
     page_rows = cut(statement, many, shape, parents, brings, more=beyond, key=key)
     rows = compiler.level(
@@ -159,6 +158,7 @@ def _numbered(
         shown_by,
         joined_on=("row", ROW) if "row" in page_rows.c else ("id", "id"),
         brings=brings,
+        cursors=each,
     )
     parent = [rows.c.parent] if nested else []
     place = constant(0) - rows.c.n if page.backward else rows.c.n
@@ -174,9 +174,12 @@ def _numbered(
     results: list[Any] = [listed(text).label(f"list_{many.fields.index(field)}") for field, text in _texts(lists, o)]
     if beyond:
         results.append(sql.either(func.max(o.found) > size).label("more"))
-    if cursors:
-        results.append(func.max(o.cursor).filter(o.n == constant(1)).label("near"))
-        results.append(func.max(o.cursor).filter(o.n == sql.Least(o.found, size)).label("far"))
+    for end in ends:
+        # Made for the rows that are told, if not for each.
+        keys = [] if each else [o[f"kept_{key.node}"] for key in page.order]
+        there = o.cursor if each else cursor(statement, shape, page, keys, o.kept_id)
+        nth = constant(1) if end == "near" else sql.Least(o.found, size)
+        results.append(func.max(there).filter(o.n == nth).label(end))
     made: Select[Any] = select(*([o.parent] if nested else []), *results).select_from(ordered)
     if not nested:
         return made.cte(statement.name("joined"))
@@ -229,18 +232,22 @@ def _page_info(part: Paged, page: Page, joined: Any) -> tuple[str, Pattern]:
             return part.key, more if not page.backward else ["true" if page.before is not None else "false"]
         case "hasPreviousPage":
             return part.key, more if page.backward else ["true" if page.after is not None else "false"]
-        case "startCursor":
-            return part.key, text("far" if page.backward else "near")
-        case "endCursor":
-            return part.key, text("near" if page.backward else "far")
+        case "startCursor" | "endCursor":
+            return part.key, text(_end(part, page))
         case _:
             return part.key, [f'"{part.said}"']
 
 
-def _names_cursor(fields: Iterable[Paged]) -> bool:
-    return any(
-        part.name in ("cursor", "startCursor", "endCursor")
-        for field in fields
-        if field.name in ("edges", "pageInfo")
-        for part in field.parts
-    )
+def _has_cursors(fields: Iterable[Paged]) -> bool:
+    return any(part.name == "cursor" for field in fields if field.name == "edges" for part in field.parts)
+
+
+def _ends(many: Many) -> list[str]:
+    """The ends of the page whose cursors are told."""
+    parts = [part for field in many.fields if field.name == "pageInfo" for part in field.parts]
+    return sorted({_end(part, many.page) for part in parts if part.name in ("startCursor", "endCursor")})
+
+
+def _end(part: Paged, page: Page) -> str:
+    """A page that was read backwards has its first row at its far end."""
+    return "near" if (part.name == "startCursor") is not page.backward else "far"
