@@ -23,13 +23,14 @@ from schema.enums import (
 )
 from schema.fields import Value, column, computed, entity, identity, measured, money, one, part, related, rows, valued
 from schema.filters import named
-from schema.loyalty import AS_OF
 from schema.node import Money, Node
 from schema.pages import connection
 from schema.scalars import JSON, DateTime
 
 Person = Annotated["Customer", strawberry.lazy("schema.types")]  # type: ignore[name-defined] # noqa: F821
 Members = Annotated["CampaignMemberConnection", strawberry.lazy("schema.campaigns")]  # type: ignore[valid-type]
+
+_AS_OF = {"as_of": (DateTime | None, None, "As of that instant, by what is known of it today; not in the future.")}
 
 # ------------------------------------------------------------------ the launch
 
@@ -151,7 +152,7 @@ class Campaign(Node):
     result: CampaignResult | None = computed(
         RESULT,
         CampaignResult | None,
-        arguments=MARGIN | AS_OF,
+        arguments=MARGIN | _AS_OF,
         description="What it changed. Null until launch, and as of any instant before it.",
     )
 

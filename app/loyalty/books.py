@@ -21,6 +21,7 @@ from app.loyalty.tables import (
     PointsReservation,
     Redemption,
     ReservationStatus,
+    has_points,
 )
 from app.platform.database import Base
 from app.platform.ids import public_id
@@ -137,7 +138,7 @@ class Books:
         return [lot for lot in known if (lot.purchase_id == purchase if purchase else lot.id in keys)]
 
     def everything_left(self, book: Book) -> list[Lot]:
-        self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, PointsLot.spendable))
+        self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, has_points(PointsLot)))
         return sorted((lot for lot in book.lots.values() if lot.pending or lot.remaining), key=lambda lot: lot.order)
 
     def due(self, book: Book, until: datetime) -> tuple[list[Lot], list[Held]]:

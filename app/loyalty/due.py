@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select, union_all
 
 from app.loyalty.measures import POINTS, accounts
-from app.loyalty.tables import LoyaltyAccount, PointsLot, PointsLotMove, PointsReservation
+from app.loyalty.tables import LoyaltyAccount, PointsLot, PointsLotMove, PointsReservation, has_points
 from app.query import sql
 from app.query.fact import constant
 from app.query.kind import Flag
@@ -140,7 +140,7 @@ def lapsed(c: Any, p: Any) -> Any:
         return found
 
     lot: Any = PointsLot.__table__.alias("lapsed")
-    left = [lot.c.org_id == c.org_id, mine(lot.c.account_id), lot.c.spendable, lot.c.expires_at <= p.now]
+    left = [lot.c.org_id == c.org_id, mine(lot.c.account_id), has_points(lot.c), lot.c.expires_at <= p.now]
     came = _activated(c.org_id, p.now, mine).subquery("came_first")
     back = returned(c.org_id, p.now, mine).subquery("back")
     paid = payments(c.org_id, p.now, mine)

@@ -7,6 +7,7 @@ began to write before it said so is waited for. A command that finds itself befo
 after it (`behind`). The row is the same for every process, and so no clock of another one can undo this.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,28 +15,56 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, Select, bindparam, func, literal_column, select, text
+from sqlalchemy import Engine, Select, bindparam, func, literal_column, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.loyalty.tables import PointsFinality
-from app.platform.database import LOCK_SECONDS, Key
+from app.loyalty.tables import (
+    LoyaltyAccount,
+    LoyaltyLevel,
+    LoyaltyProgram,
+    LoyaltyTerms,
+    PointsEntry,
+    PointsFinality,
+    PointsLot,
+    PointsLotMove,
+    PointsReservation,
+    Redemption,
+)
+from app.platform.database import LOCK_SECONDS, Key, instant_text
 from app.platform.sending import Prepared, prepare, reading
 from app.platform.steps import Writing
 from app.platform.walls import enter
 from app.platform.work import Work, transaction
 
-# No command is under way for so long, and no two servers' clocks are so far apart.
+# What is read as of earlier instants is taken to be final: of commands that are so long under way, and of servers whose
+# clocks are so far apart, nothing is promised.
 RECENT = timedelta(minutes=5)
 _NEXT = timedelta(microseconds=1)
 # Of PostgreSQL's advisory locks: those of whoever writes books, by organisation.
 _LOCK_CLASS = 0x6778
-_PAUSE_SECONDS = 0.002
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.002, 0.1
+log = logging.getLogger("guanxi.loyalty")
 
 f = PointsFinality
 
 
 class Finality:
     """Until when the books in one database are final, as far as this process knows."""
+
+    tables = frozenset(
+        table.__tablename__
+        for table in (
+            LoyaltyProgram,
+            LoyaltyTerms,
+            LoyaltyLevel,
+            LoyaltyAccount,
+            PointsEntry,
+            PointsLot,
+            PointsLotMove,
+            PointsReservation,
+            Redemption,
+        )
+    )
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -57,17 +86,23 @@ class Finality:
         now = datetime.now(UTC)
         with transaction(self._engine) as session:
             enter(session, org_id)
-            insert = {"postgresql": postgresql, "sqlite": sqlite}[self._engine.dialect.name].insert
-            said = insert(f).values(org_id=org_id, until=now)
-            session.execute(
-                said.on_conflict_do_update(
-                    index_elements=[f.org_id], set_={"until": said.excluded.until}, where=f.until < said.excluded.until
+            until = session.scalar(select(f.until).where(f.org_id == org_id))
+            if until is not None and until > now + RECENT:
+                # No clock may be that far ahead; left there, it would let everything pass until it comes.
+                log.warning("the books were final until %s: a clock was wrong", instant_text(until))
+            if until is None or not instant <= until <= now + RECENT:
+                until = now
+                insert = {"postgresql": postgresql, "sqlite": sqlite}[self._engine.dialect.name].insert
+                # Another process may have written a later one since.
+                behind_or_wrong = or_(f.until < now, f.until > now + RECENT)
+                said = insert(f).values(org_id=org_id, until=now)
+                session.execute(
+                    said.on_conflict_do_update(index_elements=[f.org_id], set_={"until": now}, where=behind_or_wrong)
                 )
-            )
         if self._engine.dialect.name == "postgresql":
             # On SQLite nobody else was writing.
             self._wait_for_who_writes(org_id)
-        self._until[org_id] = now
+        self._until[org_id] = until
 
     def _wait_for_who_writes(self, org_id: UUID) -> None:
         """Until all are done that may not have read what was just written. They are not held up, as they would be by a
@@ -75,11 +110,12 @@ class Finality:
         given: Mapping[str, Any] = {"class": _LOCK_CLASS, "number": _number(org_id)}
         with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             before = set(connection.scalars(_WHO_WRITES, given))
-            ends = time.monotonic() + LOCK_SECONDS
+            ends, pause = time.monotonic() + LOCK_SECONDS, _FIRST_PAUSE_SECONDS
             while before:
                 if time.monotonic() > ends:
                     raise TimeoutError
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 before &= set(connection.scalars(_WHO_WRITES, given))
 
 

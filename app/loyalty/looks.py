@@ -21,6 +21,7 @@ from app.loyalty.tables import (
     PointsEntry,
     PointsLot,
     PointsReservation,
+    has_points,
 )
 from app.platform.database import Instant, Key
 from app.platform.ids import key_of
@@ -241,7 +242,7 @@ def _lots(dialect: str, first: bool) -> Any:
     if not first:
         kinds: dict[str, Any] = {"after_expiry": Instant(), "after_earned": Instant(), "after_id": Key()}
         mine.append(tuple_(*order) > tuple_(*(bindparam(name, type_=kind) for name, kind in kinds.items())))
-    rows = select(*columns).where(*mine, PointsLot.spendable).order_by(*order).limit(LOTS_AT_ONCE)
+    rows = select(*columns).where(*mine, has_points(PointsLot)).order_by(*order).limit(LOTS_AT_ONCE)
     return prepare(rows, dialect), reading(columns)
 
 
@@ -249,7 +250,7 @@ def _lots(dialect: str, first: bool) -> Any:
 def _lots_of_many() -> Any:
     """The first of each account, in their order."""
     columns, lot, org = _lot_columns(), PointsLot, bindparam("org", type_=Key())
-    mine = lot.org_id == org, lot.account_id == a.id, lot.spendable
+    mine = lot.org_id == org, lot.account_id == a.id, has_points(lot)
     order = lot.expires_at, lot.earned_at, lot.id
     first = select(*columns).where(*mine).order_by(*order).limit(LOTS_AT_ONCE).correlate(_ACCOUNT).lateral("first")
     rows = select(*first.c).select_from(_ACCOUNT).join(first, true())
@@ -281,7 +282,7 @@ def _years(dialect: str) -> Prepared:
 def _due(dialect: str) -> Any:
     lot, held, until = PointsLot, PointsReservation, bindparam("until", type_=Instant())
     wait = and_(lot.pending > 0, lot.active_at <= until)
-    end = and_(lot.spendable, lot.expires_at <= until)
+    end = and_(has_points(lot), lot.expires_at <= until)
     lots = select(*_lot_columns()).where(*_of_account(lot), or_(wait, end))
     columns = [_HELD.c[name] for name in ("id", "entry_id", "points", "expires_at")]
     holds = select(*columns).where(*_of_account(held), held.closed_at.is_(None), held.expires_at <= until)
@@ -293,7 +294,7 @@ def _next_due(dialect: str) -> Any:
     lot, held = PointsLot, PointsReservation
     firsts = [
         select(func.min(lot.active_at)).where(*_of_account(lot), lot.pending > 0).scalar_subquery(),
-        select(func.min(lot.expires_at)).where(*_of_account(lot), lot.spendable).scalar_subquery(),
+        select(func.min(lot.expires_at)).where(*_of_account(lot), has_points(lot)).scalar_subquery(),
         select(func.min(held.expires_at)).where(*_of_account(held), held.closed_at.is_(None)).scalar_subquery(),
     ]
     columns = [first.label(f"first_{place}") for place, first in enumerate(firsts)]

@@ -112,8 +112,12 @@ def points_earned(purchase: Any, now: Any = None) -> ColumnElement[Any]:
 
 
 def levels_in_force(level: Any, statement: Any) -> list[Any]:
-    """Those of the version that is in force."""
-    return [level.version == term_in_force("version", level.org_id, level.program_id, statement.now)]
+    """Those of the version that is in force; now it is the programme's own, whatever a clock says."""
+    if statement.clock.past:
+        return [level.version == term_in_force("version", level.org_id, level.program_id, statement.now)]
+    p: Any = LoyaltyProgram.__table__.alias("of_program")
+    own = select(p.c.version).where(p.c.org_id == level.org_id, p.c.id == level.program_id)
+    return [level.version == own.correlate_except(p).scalar_subquery()]
 
 
 programs = Shape(

@@ -1,5 +1,6 @@
 """Programmes and what they offer: terms come in versions that never change, rewards are as they are now."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -29,18 +30,18 @@ def create_program(work: Work, given: rules.TermsGiven) -> Result:
     except ValueError:
         problems.add(Code.INVALID, "This is no currency code of ISO 4217, like EUR.", "currency")
     problems.stop()
-    levels = columns.pop("levels", [])
+    levels, now = columns.pop("levels", []), takes_effect(work)
     program = {
         "id": new_id(),
         "currency": given["currency"],
         "exponent": exponent,
-        "created_at": work.now,
+        "created_at": now,
         "version": 1,
         "expiry_days": None,
         **columns,
     }
     work.insert(LoyaltyProgram, [program])
-    _publish(work, program, levels)
+    _publish(work, program, levels, now)
     work.announce("loyalty_program.created", _public("lpr", program["id"]))
     return {"program": _public("lpr", program["id"])}
 
@@ -67,7 +68,8 @@ def update_program(work: Work, given: rules.ProgramUpdate) -> Result:
         setattr(program, name, value)
     program.version += 1
     work.session.flush()
-    _publish(work, {name: getattr(program, name) for name in ("id", "version", *_TERMS)}, levels)
+    terms = {name: getattr(program, name) for name in ("id", "version", *_TERMS)}
+    _publish(work, terms, levels, takes_effect(work))
     work.announce("loyalty_program.updated", _public("lpr", program.id))
     return {"program": _public("lpr", program.id)}
 
@@ -120,9 +122,9 @@ def find_program(work: Work, problems: Problems, public: str, *path: str, lock: 
     return found
 
 
-def _publish(work: Work, program: dict[str, Any], levels: list[dict[str, Any]]) -> None:
+def _publish(work: Work, program: dict[str, Any], levels: list[dict[str, Any]], at: datetime) -> None:
     key = {"program_id": program["id"], "version": program["version"]}
-    work.insert(LoyaltyTerms, [{**key, "at": takes_effect(work), **{name: program[name] for name in _TERMS}}])
+    work.insert(LoyaltyTerms, [{**key, "at": at, **{name: program[name] for name in _TERMS}}])
     rows = [{**key, **level, "benefits": orjson.dumps(level["benefits"]).decode()} for level in levels]
     work.insert(LoyaltyLevel, rows)
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 import app.loyalty.kept  # noqa: F401 - the balances with what has fallen due, and what is kept of them
 from app.loyalty.due import payments, returned
 from app.loyalty.measures import POINTS, accounts, programs, term_in_force
-from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove
+from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove, has_points
 from app.platform.database import Key, Words
 from app.platform.text import LARGEST
 from app.query import sql
@@ -176,7 +176,7 @@ def _left(statement: Statement, among: Any) -> list[Select[Any]]:
     ]
     of_lot = [lot.c[key] for key in _BY]
     if not statement.clock.past:
-        parts = (lot.c.remaining, lot.c.spendable), (lot.c.pending, lot.c.pending > constant(0))
+        parts = (lot.c.remaining, has_points(lot.c)), (lot.c.pending, lot.c.pending > constant(0))
         return [*(select(*of_lot, part.label("points")).where(*own, left) for part, left in parts), *came]
     # As all moves up to now made them.
     e: Any = PointsEntry.__table__.alias(statement.name("entry"))

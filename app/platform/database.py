@@ -37,6 +37,9 @@ from app.platform.walls import CANNOT_SERVE, TAKE_ROLE
 LOCK_SECONDS = 5
 QUESTION_SECONDS = 10
 CONNECT_SECONDS = 5
+# Whoever has waited for a lock is to see what its holder wrote, whatever a database was told to do. As in a list of
+# settings.
+ISOLATION = r"read\ committed"
 # A host that went without a word is noticed by the kernel: what it did not take after 15 seconds, or 25 of silence.
 STILL_THERE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -168,6 +171,7 @@ def connect(url: str, *, serving: bool = False) -> Engine:
         # A plan that was kept from when its tables were empty reads them whole once they are not: planned each time, a
         # foreign key's check among them, a file of purchases is written a hundred times quicker.
         options = f"-c jit=off -c lock_timeout={LOCK_SECONDS}s -c timezone=UTC -c plan_cache_mode=force_custom_plan"
+        options += f" -c default_transaction_isolation={ISOLATION}"
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "migrations"
 
 
 class Standing(Enum):
-    """A database ahead was migrated by a newer release, which leaves it fit for the one before."""
+    """A database ahead was migrated by a newer release: the one before can serve it until it is stopped."""
 
     BEHIND = "BEHIND"
     CURRENT = "CURRENT"

@@ -57,6 +57,26 @@ def unnamed(statement: ClauseElement) -> list[str]:
     return sorted(tables - named)
 
 
+def tables_of(statement: ClauseElement) -> frozenset[str]:
+    """The tables that a statement reaches, by name."""
+    found: set[str] = set()
+    # Each part once: what several others stand on hangs below each of them.
+    seen: dict[int, Any] = {}
+    stack: list[Any] = [statement]
+    while stack:
+        part = stack.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
+        if isinstance(part, Table):
+            found.add(part.name)
+            continue
+        if isinstance(part, Alias):
+            stack.append(part.element)
+        stack.extend(part.get_children())
+    return frozenset(found)
+
+
 def _is_owned(part: Any) -> bool:
     table = part.element if isinstance(part, Alias) else part
     return isinstance(table, Table) and ORGANISATION in table.c and not table.info.get("global")

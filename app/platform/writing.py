@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from app.platform.access import Caller
+from app.platform.database import ISOLATION
 from app.platform.foreseen import Foreseen, merged
 from app.platform.piped import Failed, Piped, Sent, opened
 from app.platform.sending import Prepared
@@ -194,6 +195,7 @@ class OnPostgreSQL:
 _SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
+    "default_transaction_isolation": ISOLATION,
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",

@@ -6,14 +6,13 @@ Reads go over connections of their own, outside any transaction: one statement s
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from itertools import repeat
 from typing import Any, Protocol
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from anyio.to_thread import run_sync
 from sqlalchemy import make_url
@@ -53,7 +52,11 @@ class Driver(Protocol):
 
 
 class Finality(Protocol):
-    """Has what is read as of an instant stay as it is read."""
+    """Has what is read of these tables as of an instant stay as it is read."""
+
+    @property
+    def tables(self) -> Set[str]:
+        """By name."""
 
     def holds(self, org_id: UUID, instant: datetime, /) -> bool:
         """Whether it does already."""
@@ -69,7 +72,7 @@ class Reader:
     def __init__(self, url: str, world: World, catch_up: CatchUp, finality: Finality, connections: int = 16) -> None:
         self.world, self._catch_up, self._finality = world, catch_up, finality
         self._writing = ThreadPoolExecutor(1, "catching-up")
-        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._settling: dict[tuple[asyncio.AbstractEventLoop, UUID], asyncio.Task[None]] = {}
         self._dialect = make_url(url).get_backend_name()
         self._driver: Driver = PostgreSQL(url, connections) if self._dialect == "postgresql" else SQLite(url)
 
@@ -85,11 +88,11 @@ class Reader:
     async def read(self, question: Question, values: Mapping[str, Any]) -> bytes:
         """The answer as JSON: `null` where there is none. Raises TimeoutError where somebody keeps what is due, or what
         is read as of an instant, from being settled."""
-        if AS_OF_LATEST in values:
-            await self._settled(values["org"], values[AS_OF_LATEST])
         prepared = self.world.known(question, self._dialect)
         if prepared is None:
             prepared = await run_sync(self.world.prepared, question, self._dialect)
+        if AS_OF_LATEST in values and not self._finality.tables.isdisjoint(prepared.tables):
+            await self._settled(values["org"], values[AS_OF_LATEST])
         pauses = iter(_PAUSES)
         while True:
             answer = await self._run(prepared, values)
@@ -114,12 +117,24 @@ class Reader:
         await asyncio.get_running_loop().run_in_executor(self._writing, self._catch_up, *given)
 
     async def _settled(self, org_id: UUID, instant: datetime) -> None:
-        if self._finality.holds(org_id, instant):
-            return
-        # Of each organisation one at a time: the next one often finds that it holds.
-        turn = self._turns.setdefault(org_id, asyncio.Lock())
-        async with asyncio.timeout(LOCK_SECONDS), turn:
-            await run_sync(self._finality.settle, org_id, instant, abandon_on_cancel=True)
+        async with asyncio.timeout(LOCK_SECONDS):
+            while not self._finality.holds(org_id, instant):
+                # One at a time of each organisation, which goes on when who asked first has given up: however many
+                # wait, they wait for the same.
+                loop = asyncio.get_running_loop()
+                settling = self._settling.get((loop, org_id))
+                if settling is None or settling.done():
+                    settling = loop.create_task(run_sync(self._finality.settle, org_id, instant))
+                    self._settling[loop, org_id] = settling
+                    settling.add_done_callback(partial(self._settled_by, loop, org_id))
+                await asyncio.shield(settling)
+
+    def _settled_by(self, loop: asyncio.AbstractEventLoop, org_id: UUID, settling: asyncio.Task[None]) -> None:
+        if self._settling.get((loop, org_id)) is settling:
+            del self._settling[loop, org_id]
+        if not settling.cancelled():
+            # Told to who waits, if anybody still does.
+            settling.exception()
 
     def _run(self, prepared: Prepared, values: Mapping[str, Any]) -> Awaitable[bytes | None]:
         for watcher in watchers:

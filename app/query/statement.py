@@ -5,7 +5,7 @@ A statement is made once per question and dialect and kept, up to a bound; askin
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, TypeEngine
 
 from app.platform.database import Binder, Key, binder
 from app.platform.sending import JsonList, spelling
-from app.platform.tenancy import check
+from app.platform.tenancy import check, tables_of
 from app.query import sql
 from app.query.aggregate import groups
 from app.query.compile import Compiler, Needs
@@ -45,7 +45,7 @@ class Prepared:
 
     `took`: milliseconds of late, from which its runner judges where to run it; None before the first run. `trusting`:
     its answer may bear a MARK, and then the question is to be asked without trust. `awaiting`: it may name rows that
-    are BEHIND, and is then to be asked again once what is due of them is written.
+    are BEHIND, and is then to be asked again once what is due of them is written. `tables`: those it reads, by name.
     """
 
     text: str
@@ -53,6 +53,7 @@ class Prepared:
     took: float | None = None
     trusting: bool = False
     awaiting: bool = False
+    tables: Set[str] = frozenset()
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Raises KeyError when a parameter is not given: a bug of the one who asked."""
@@ -135,7 +136,8 @@ class World:
         text = _WHOLE_POLICY.sub("SELECT published.* \nFROM", _SAME_NAME.sub(r"\1", str(compiled)))
         binders = {name: binder(statement.parameters[name], spelled) for name in used}
         shared = statement.shared
-        return Prepared(text, binders, trusting="trusted" in shared, awaiting="behind" in shared)
+        tables = tables_of(answer)
+        return Prepared(text, binders, trusting="trusted" in shared, awaiting="behind" in shared, tables=tables)
 
     def _policy(self, statement: Statement, proposed: bool) -> CTE:
         """One row: the version in force at the clock, the first one before that, or a proposed one."""

@@ -1,20 +1,25 @@
 """What was read as of an instant is read so ever after, whoever wrote just then, and to whatever process."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
+from random import Random
 from threading import Event as ThreadEvent
 from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from anyio.to_thread import run_sync
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
 from app.loyalty import finality
 from app.loyalty.books import Books
 from app.loyalty.finality import RECENT, Finality
-from app.loyalty.tables import LoyaltyAccount, LoyaltyTerms, PointsEntry
+from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsFinality
 from app.platform.access import Org
 from app.platform.database import instant_text
 from app.platform.ids import key_of, new_id
@@ -27,6 +32,7 @@ from tests.house import FULL
 from tests.loyalty import acting
 from tests.loyalty.sending import answered, customer_of, new_customer, new_member, new_program
 
+Do = Callable[[str, Any], Awaitable[Any]]
 SECONDS = 6 if FULL else 1.5
 MEMBERS = 6
 AS_THEN = """query($asOf: DateTime!) {
@@ -36,6 +42,28 @@ AS_THEN = """query($asOf: DateTime!) {
       id kind recordedAt } } }
   } }"""
 BELOW = "query($asOf: DateTime!) { loyaltyPrograms { trialBalance(asOf: $asOf) { account points } } }"
+
+
+async def _act(do: Do, dice: Random, member: Any, other: Any, buyer: Any) -> None:
+    """One of all that moves points, and what undoes a part of it."""
+    what = dice.choice(("earn", "hold", "spend", "buy", "adjust", "transfer"))
+    if what == "earn":
+        await do("pointsEarn", {"account": member, "points": 5, "reason": "Review"})
+    elif what == "hold":
+        held = await do("pointsReserve", {"account": member, "points": 3})
+        given = {"reservationId": held["reservation"]["id"]}
+        await (do("reservationCapture", given | {"points": 2}) if dice.randrange(2) else do("reservationVoid", given))
+    elif what == "spend":
+        spent = await do("pointsRedeem", {"account": member, "spend": {"points": 4}})
+        await do("redemptionReverse", {"redemptionId": spent["redemption"]["id"], "points": 2})
+    elif what == "buy":
+        bought = {"customer": buyer, "currency": "EUR", "lines": [line("7")]}
+        purchase = by((await do("purchaseRecord", bought))["purchase"]["id"])
+        await do("purchaseRefund", {"purchase": purchase, "amount": {"amount": "3", "currency": "EUR"}})
+    elif what == "adjust":
+        await do("pointsAdjust", {"account": member, "points": dice.choice((-2, 2)), "reason": "Counted"})
+    else:
+        await do("pointsTransfer", {"from": member, "to": other, "points": 2})
 
 
 async def test_what_was_read_as_of_an_instant_is_read_so_ever_after(shop: Shop) -> None:
@@ -50,29 +78,25 @@ async def test_what_was_read_as_of_an_instant_is_read_so_ever_after(shop: Shop) 
     writer = Shop(shop.house, shop.org, shop.key, None)
     writer.http = other.http
 
+    async def done(by_whom: Shop, field: str, given: Any) -> Any:
+        answer = await answered(by_whom, field, given, f"it-{next(numbers)}")
+        assert "errors" not in answer, answer["errors"]
+        assert answer["data"][field]["userErrors"] == []
+        return answer["data"][field]
+
     async def write(n: int) -> None:
-        by_whom = (shop, writer)[n % 2]
+        by_whom, dice = (shop, writer)[n % 2], Random(n)
         while asyncio.get_running_loop().time() < ends:
-            number = next(numbers)
-            member, key = by(members[number % MEMBERS]), f"it-{number}"
-            bought = {"customer": by(buyers[n % MEMBERS]), "currency": "EUR", "lines": [line("7")]}
-            spent = {"account": member, "spend": {"points": 3}}
-            asked: list[tuple[str, Any, str]] = [
-                ("pointsEarn", {"account": member, "points": 5, "reason": "Review"}, key),
-                ("pointsRedeem", spent, key),
-                ("purchaseRecord", bought, key),
-                ("pointsTransfer", {"from": member, "to": by(members[(number + 1) % MEMBERS]), "points": 2}, key),
-            ]
-            if number % 40 == 9:
+            place = dice.randrange(MEMBERS)
+            other = by(members[place - 1])
+            await _act(partial(done, by_whom), dice, by(members[place]), other, by(buyers[place]))
+            if dice.randrange(30) == 0:
                 opened = {"programId": program, "customer": by(await new_customer(by_whom))}
-                asked.append(("loyaltyAccountOpen", opened, key))
-            if number % 40 == 19:
-                terms = {"levels": [level | {"qualifyPoints": 40 + number}]}
-                asked.append(("loyaltyProgramUpdate", {"id": program, "set": terms}, key))
-            field, given, once = asked[-1] if len(asked) > 4 else asked[number % 4]
-            answer = await answered(by_whom, field, given, once)
-            assert "errors" not in answer, answer["errors"]
-            assert answer["data"][field]["userErrors"] == []
+                account = by((await done(by_whom, "loyaltyAccountOpen", opened))["account"]["id"])
+                await done(by_whom, "pointsEarn", {"account": account, "points": 5, "reason": "Review"})
+                await done(by_whom, "loyaltyAccountClose", {"account": account})
+                terms = {"levels": [level | {"qualifyPoints": 40 + next(numbers)}]}
+                await done(by_whom, "loyaltyProgramUpdate", {"id": program, "set": terms})
 
     async def read(n: int) -> list[tuple[str, str, Any]]:
         asks, text = (shop, other)[n % 2], (AS_THEN, AS_THEN, BELOW)[n]
@@ -140,6 +164,9 @@ def test_who_writes_is_waited_for_and_who_comes_later_takes_effect_behind(
         assert at_work.session.scalars(select(a.opened_at).where(*mine)).one() == behind
         mine = t.org_id == org.id, t.program_id == key_of(program, "lpr")
         assert at_work.session.scalars(select(t.at).where(*mine)).one() == behind
+        p = LoyaltyProgram
+        mine = p.org_id == org.id, p.id == key_of(program, "lpr")
+        assert at_work.session.scalars(select(p.created_at).where(*mine)).one() == behind
     # Another process knows of it.
     Finality(engine).settle(org.id, behind)
     with work(engine, operator(org), came) as later_still:
@@ -182,14 +209,13 @@ def test_who_does_not_end_is_not_waited_for_for_ever(
     assert not books.holds(org.id, now)
 
 
-async def test_a_reading_that_cannot_be_settled_is_a_typed_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "LOCK_SECONDS", 0.3)
-    shop = shop.renewed(None)
-    member, now = await new_member(shop, await new_program(shop), points=10), datetime.now(UTC)
+@asynccontextmanager
+async def somebody_writes(shop: Shop, member: str) -> AsyncIterator[None]:
+    """And does not end until this does."""
     began, ends = ThreadEvent(), ThreadEvent()
 
     def writing() -> None:
-        with work(shop.house.engine, operator(shop.org), now) as at_work:
+        with work(shop.house.engine, operator(shop.org), datetime.now(UTC)) as at_work:
             acting.redeem(at_work, member, 1)
             began.set()
             ends.wait(20)
@@ -198,12 +224,72 @@ async def test_a_reading_that_cannot_be_settled_is_a_typed_error(shop: Shop, mon
     thread.start()
     await run_sync(began.wait)
     try:
-        assert await shop.refused(BELOW, asOf=instant_text(datetime.now(UTC))) == ["TIMEOUT"]
-        # What was read long since, or is read as it is now, need not be settled.
-        await shop.ask(BELOW, asOf=instant_text(now - 2 * RECENT))
-        await shop.ask(BELOW.replace("$asOf: DateTime!", "$asOf: DateTime"), asOf=None)
+        yield
     finally:
         ends.set()
         await run_sync(thread.join)
+
+
+async def test_a_reading_that_cannot_be_settled_is_a_typed_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "LOCK_SECONDS", 0.3)
+    shop = shop.renewed(None)
+    member, now = await new_member(shop, await new_program(shop), points=10), datetime.now(UTC)
+    async with somebody_writes(shop, member):
+        instant = instant_text(datetime.now(UTC))
+        for _ in range(2):
+            assert await shop.refused(BELOW, asOf=instant) == ["TIMEOUT"]
+        # What was read long since, or is of no books, or is read as it is now, need not be settled.
+        await shop.ask(BELOW, asOf=instant_text(now - 2 * RECENT))
+        await shop.ask("query($asOf: DateTime!) { customers(first: 1, asOf: $asOf) { nodes { name } } }", asOf=instant)
+        await shop.ask(BELOW.replace("$asOf: DateTime!", "$asOf: DateTime"), asOf=None)
     instant = instant_text(datetime.now(UTC))
     assert await shop.ask(BELOW, asOf=instant) == await shop.ask(BELOW, asOf=instant)
+
+
+async def test_however_many_wait_one_settles(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, asked = shop.renewed(None), list[datetime]()
+    member = await new_member(shop, await new_program(shop), points=10)
+    settle = Finality.settle
+
+    def counted(self: Finality, org_id: UUID, instant: datetime) -> None:
+        asked.append(instant)
+        settle(self, org_id, instant)
+
+    monkeypatch.setattr(Finality, "settle", counted)
+    async with somebody_writes(shop, member):
+        reading = [asyncio.create_task(shop.post(BELOW, {"asOf": instant_text(datetime.now(UTC))})) for _ in range(30)]
+        monkeypatch.setattr(fetch, "LOCK_SECONDS", 0.2)
+        # They give up, and leave it to go on; others wait for the same.
+        for _ in range(3):
+            assert await shop.refused(BELOW, asOf=instant_text(datetime.now(UTC))) == ["TIMEOUT"]
+        assert len(asked) == 1
+        monkeypatch.undo()
+    assert ["data" in answer for answer in await asyncio.gather(*reading)] == [True] * 30
+
+
+async def test_a_change_of_terms_shows_what_it_changed_to(shop: Shop) -> None:
+    shop = shop.renewed(None)
+    level = {"name": "Gold", "rank": 1, "qualifyPoints": 40, "retainPoints": 10, "multiplier": "1", "benefits": []}
+    program = await new_program(shop, levels=[level])
+    with work(shop.house.engine, operator(shop.org), datetime.now(UTC)) as at_work:
+        # Of a server whose clock is ahead.
+        row = {"org_id": shop.org.id, "until": datetime.now(UTC) + RECENT / 2}
+        at_work.session.execute(insert(PointsFinality), row)
+    given = {"id": program, "set": {"levels": [level | {"name": "Platinum"}]}}
+    changed = await shop.do("loyaltyProgramUpdate", given, "program { version levels { name } }")
+    assert changed["program"] == {"version": 2, "levels": [{"name": "Platinum"}]}
+    read = await shop.ask("{ loyaltyPrograms { version levels { name } } }")
+    assert read["loyaltyPrograms"] == [changed["program"]]
+
+
+def test_a_clock_that_was_wrong_is_not_believed(engine: Engine, org: Org, begin: Begin) -> None:
+    now = datetime.now(UTC)
+    account = _member(begin, now - timedelta(minutes=1))
+    with begin(now=now) as at_work:
+        wrong = {"org_id": org.id, "until": now + timedelta(days=1)}
+        at_work.session.execute(insert(PointsFinality), wrong)
+    books, instant = Finality(engine), datetime.now(UTC)
+    books.settle(org.id, instant)
+    with work(engine, operator(org), now) as late:
+        acting.redeem(late, account, 10)
+    assert instant < _last(begin, account) < instant + RECENT

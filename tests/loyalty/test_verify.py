@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from app.cli import main
+from app.loyalty.posting import post_due, poster
 from app.loyalty.tables import PointsLot
 from app.loyalty.verify import verify
 from app.platform.access import Org
@@ -16,6 +17,7 @@ from app.platform.migrations import downgrade, upgrade
 from app.platform.work import operator
 from app.platform.work import work as unit_of
 from tests.conftest import NOW, Begin
+from tests.loyalty import acting
 from tests.loyalty.acting import earn, redeem, reserve
 from tests.loyalty.conftest import Post
 from tests.loyalty.life import DAY, everything_happens, in_days
@@ -114,6 +116,28 @@ def test_points_that_are_left_cannot_be_hidden(begin: Begin, post: Post) -> None
     a_life(begin, post)
     with begin(now=NOW + 22 * DAY) as work, pytest.raises(IntegrityError, match="ck_points_lots_spendable"):
         work.session.execute(text("UPDATE points_lots SET spendable = (remaining = 0)"))
+
+
+def test_a_used_up_lot_that_says_it_is_spendable_costs_nobody_more_than_time(
+    begin: Begin, engine: Engine, org: Org
+) -> None:
+    with begin() as work:
+        account = acting.member(work, acting.program(work, expiry_days=10))
+        acting.earn(work, account, 10)
+    with begin(now=NOW + DAY) as work:
+        acting.redeem(work, account, 10)
+        # As who does not know the column leaves it.
+        work.session.execute(update(PointsLot).where(PointsLot.org_id == org.id).values(spendable=True))
+    with begin(now=NOW + 2 * DAY) as work:
+        acting.earn(work, account, 5)
+    later = NOW + 30 * DAY
+    rounds = poster(engine, lambda: later, 50)
+    done = [rounds.step() for _ in range(20)]
+    assert not any(done[-5:]), done
+    assert post_due(engine, org, lambda: later) == 0
+    with begin(now=later) as work:
+        assert acting.balance(work, account) == (0, 0, 0, 0)
+        assert verify(work) == {"lot that is not spendable as its points are": 1}
 
 
 def test_it_says_of_how_many(begin: Begin, post: Post, engine: Engine, database_url: str) -> None:
