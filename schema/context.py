@@ -1,5 +1,6 @@
 """What a request carries: who asks, when, and what it may use."""
 
+import time
 from collections.abc import Mapping, Set
 from datetime import datetime
 from functools import cached_property
@@ -48,6 +49,8 @@ class Asked:
         self.engine, self.reader, self.caller, self.now = engine, reader, caller, now
         self.set_clock, self.idempotency_key, self.extensions = set_clock, idempotency_key, extensions
         self.done: dict[str, Any] = {}
+        # By the clock that never jumps.
+        self.came = time.monotonic()
 
     @cached_property
     def segments(self) -> Segments:

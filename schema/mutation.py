@@ -4,6 +4,7 @@ An action answers with ids, outcome and counts; what stands behind an id is read
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -72,6 +73,11 @@ def mutated_of(graphql_field: Any) -> Mutated | None:
     return found
 
 
+# A change that has waited for so long is not begun any more, as when the server stood still: it would take effect at an
+# instant of which others were told what it was (app/loyalty/finality.py).
+LATEST_SECONDS = 60.0
+
+
 async def perform(
     request: Asked,
     field: str,
@@ -86,6 +92,8 @@ async def perform(
     """
 
     def do(work: Work) -> Result:
+        if time.monotonic() - request.came > LATEST_SECONDS:
+            raise Away
         if key is not None:
             print_ = fingerprint(given)
             first = claim(work, field, key, print_)

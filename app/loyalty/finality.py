@@ -36,8 +36,8 @@ from app.platform.steps import Writing
 from app.platform.walls import enter
 from app.platform.work import Work, transaction
 
-# What is read as of earlier instants is taken to be final: of commands that are so long under way, and of servers whose
-# clocks are so far apart, nothing is promised.
+# What is read as of earlier instants is final: no command is under way for so long (it is not begun after a minute, and
+# undone where its server stands still for two), and no two servers' clocks are to be so far apart.
 RECENT = timedelta(minutes=5)
 _NEXT = timedelta(microseconds=1)
 # Of PostgreSQL's advisory locks: those of whoever writes books, by organisation.

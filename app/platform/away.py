@@ -13,8 +13,9 @@ from sqlalchemy.exc import TimeoutError as NoneToSpare
 
 from app.platform.piped import Failed
 
-# Classes of SQLSTATE: no connection, no room or memory, stopped or starting, the disk.
-_CLASSES = ("08", "53", "57P", "58")
+# Classes of SQLSTATE: no connection, no room or memory, stopped or starting, the disk; and a transaction that was undone
+# because the server stood still in it.
+_CLASSES = ("08", "53", "57P", "58", "25P03")
 _SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 

@@ -37,6 +37,8 @@ from app.platform.walls import CANNOT_SERVE, TAKE_ROLE
 LOCK_SECONDS = 5
 QUESTION_SECONDS = 10
 CONNECT_SECONDS = 5
+# PostgreSQL undoes what a server has begun that then stood still, and ends its connection.
+STOOD_STILL_SECONDS = 120
 # Whoever has waited for a lock is to see what its holder wrote, whatever a database was told to do. As in a list of
 # settings.
 ISOLATION = r"read\ committed"
@@ -172,6 +174,7 @@ def connect(url: str, *, serving: bool = False) -> Engine:
         # foreign key's check among them, a file of purchases is written a hundred times quicker.
         options = f"-c jit=off -c lock_timeout={LOCK_SECONDS}s -c timezone=UTC -c plan_cache_mode=force_custom_plan"
         options += f" -c default_transaction_isolation={ISOLATION}"
+        options += f" -c idle_in_transaction_session_timeout={STOOD_STILL_SECONDS}s"
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,

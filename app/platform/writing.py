@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from app.platform.access import Caller
-from app.platform.database import ISOLATION
+from app.platform.database import ISOLATION, STOOD_STILL_SECONDS
 from app.platform.foreseen import Foreseen, merged
 from app.platform.piped import Failed, Piped, Sent, opened
 from app.platform.sending import Prepared
@@ -196,6 +196,7 @@ _SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "default_transaction_isolation": ISOLATION,
+    "idle_in_transaction_session_timeout": f"{STOOD_STILL_SECONDS}s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",

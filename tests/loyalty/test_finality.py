@@ -1,6 +1,7 @@
 """What was read as of an instant is read so ever after, whoever wrote just then, and to whatever process."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,16 +16,19 @@ from uuid import UUID
 import pytest
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from app.loyalty import finality
 from app.loyalty.books import Books
 from app.loyalty.finality import RECENT, Finality
 from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsFinality
 from app.platform.access import Org
+from app.platform.away import away
 from app.platform.database import instant_text
 from app.platform.ids import key_of, new_id
 from app.platform.work import operator, work
 from app.query import fetch
+from schema import mutation
 from tests.api.acting import Shop, by, line
 from tests.client import Client, application
 from tests.conftest import Begin
@@ -293,3 +297,40 @@ def test_a_clock_that_was_wrong_is_not_believed(engine: Engine, org: Org, begin:
     with work(engine, operator(org), now) as late:
         acting.redeem(late, account, 10)
     assert instant < _last(begin, account) < instant + RECENT
+
+
+async def test_a_command_that_came_long_ago_is_not_begun(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = await new_member(shop, await new_program(shop), points=10)
+    before = shop.rows()
+    monkeypatch.setattr(mutation, "LATEST_SECONDS", -1.0)
+    for field, given in (
+        ("pointsRedeem", {"account": by(member), "spend": {"points": 1}}),
+        ("pointsAdjust", {"account": by(member), "points": 1, "reason": "Counted"}),
+        ("customerCreate", {"name": "Ana"}),
+    ):
+        answer = await answered(shop, field, given, f"late-{field}")
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]
+    assert shop.rows() == before
+    monkeypatch.undo()
+    spent = {"account": by(member), "spend": {"points": 1}}
+    redeemed = await answered(shop, "pointsRedeem", spent, "late-pointsRedeem")
+    assert redeemed["data"]["pointsRedeem"]["userErrors"] == []
+
+
+def test_what_a_server_has_begun_that_stands_still_is_undone(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        # Its lock is a file's, and nobody takes that from who stands still.
+        return
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET idle_in_transaction_session_timeout = '50ms'")
+        connection.commit()
+        connection.exec_driver_sql("SELECT 1")
+        time.sleep(0.5)
+        with pytest.raises(DBAPIError) as ended:
+            connection.exec_driver_sql("SELECT 1")
+        assert away(ended.value)
+        connection.invalidate()
+    with engine.connect() as connection:
+        stood = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+        isolation = connection.exec_driver_sql("SHOW default_transaction_isolation").scalar()
+    assert (stood, isolation) == ("2min", "read committed")
