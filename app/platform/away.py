@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoneToSpare
 
 from app.platform.piped import Failed
 
-# Of SQLSTATE: no connection, no room or memory, stopped or starting, the disk; and a transaction that was undone because
+# Of SQLSTATE: no connection, no room or memory, stopped or starting, the disk; and a transaction that was undone while
 # its server stood still.
 _CLASSES = ("08", "53", "57P", "58", "25P03")
 _SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
