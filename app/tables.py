@@ -2,6 +2,7 @@
 
 import app.customers.facts
 import app.loyalty.facts
+import app.loyalty.finality
 import app.outreach.tables
 import app.platform.audit
 import app.platform.idempotency

@@ -11,7 +11,7 @@ from app.customers.lookup import chunks
 from app.loyalty.finality import behind
 from app.loyalty.ledger import BALANCES, Book
 from app.loyalty.looks import ACCOUNT, LEVELS, LOTS, LOTS_AT_ONCE, MEMBERSHIPS, YEARS, due, next_due
-from app.loyalty.lots import Held, Lot
+from app.loyalty.lots import Held, Lot, has_points
 from app.loyalty.rules import Level, Terms
 from app.loyalty.tables import (
     LoyaltyAccount,
@@ -21,7 +21,6 @@ from app.loyalty.tables import (
     PointsReservation,
     Redemption,
     ReservationStatus,
-    has_points,
 )
 from app.platform.database import Base
 from app.platform.ids import public_id

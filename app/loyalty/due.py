@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select, union_all
 
+from app.loyalty.lots import has_points
 from app.loyalty.measures import POINTS, accounts
-from app.loyalty.tables import LoyaltyAccount, PointsLot, PointsLotMove, PointsReservation, has_points
+from app.loyalty.tables import LoyaltyAccount, PointsLot, PointsLotMove, PointsReservation
 from app.query import sql
 from app.query.fact import constant
 from app.query.kind import Flag

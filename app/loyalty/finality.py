@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, Select, bindparam, func, literal_column, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.loyalty.tables import (
     LoyaltyAccount,
@@ -24,13 +25,12 @@ from app.loyalty.tables import (
     LoyaltyProgram,
     LoyaltyTerms,
     PointsEntry,
-    PointsFinality,
     PointsLot,
     PointsLotMove,
     PointsReservation,
     Redemption,
 )
-from app.platform.database import LOCK_SECONDS, Key, instant_text
+from app.platform.database import LOCK_SECONDS, STRICT, Base, Key, instant_text
 from app.platform.sending import Prepared, prepare, reading
 from app.platform.steps import Writing
 from app.platform.walls import enter
@@ -44,6 +44,17 @@ _NEXT = timedelta(microseconds=1)
 _LOCK_CLASS = 0x6778
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.002, 0.1
 log = logging.getLogger("guanxi.loyalty")
+
+
+class PointsFinality(Base):
+    """Until when what an organisation's books say is final: nothing takes effect at or before that instant any more."""
+
+    __tablename__ = "points_finality"
+    __table_args__ = (STRICT,)
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
 
 f = PointsFinality
 

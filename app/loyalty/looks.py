@@ -11,6 +11,7 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select, true, tuple_
 
 from app.customers.rules import Lookup as CustomerLookup
 from app.loyalty import finality
+from app.loyalty.lots import has_points
 from app.loyalty.rules import AccountLookup, Level
 from app.loyalty.tables import (
     NEVER,
@@ -21,7 +22,6 @@ from app.loyalty.tables import (
     PointsEntry,
     PointsLot,
     PointsReservation,
-    has_points,
 )
 from app.platform.database import Instant, Key
 from app.platform.ids import key_of

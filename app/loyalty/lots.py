@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, literal_column
 
 
 @dataclass(eq=False)
@@ -34,6 +37,11 @@ class Lot:
     def order(self) -> tuple[datetime, datetime, UUID]:
         """Soonest expiry first, then oldest."""
         return self.expires_at, self.earned_at, self.id
+
+
+def has_points(lot: Any) -> ColumnElement[bool]:
+    """Whether any of a lot's points can be spent: found by the index of those, of which a row may say so in vain."""
+    return and_(lot.spendable, lot.remaining > literal_column("0"))
 
 
 Taken = Sequence[tuple[Lot, int]]

@@ -24,8 +24,9 @@ from sqlalchemy import (
 
 import app.loyalty.kept  # noqa: F401 - the balances with what has fallen due, and what is kept of them
 from app.loyalty.due import payments, returned
+from app.loyalty.lots import has_points
 from app.loyalty.measures import POINTS, accounts, programs, term_in_force
-from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove, has_points
+from app.loyalty.tables import LedgerAccount, LoyaltyAccount, PointsEntry, PointsLot, PointsLotMove
 from app.platform.database import Key, Words
 from app.platform.text import LARGEST
 from app.query import sql

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKeyConstraint, Index, and_, literal_column, text, true
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.customers.tables import of_a_customer
@@ -288,16 +288,6 @@ class PointsEntry(Owned):
     moved: Mapped[int]
 
 
-class PointsFinality(Base):
-    """Until when what an organisation's books say is final: nothing takes effect at or before that instant any more."""
-
-    __tablename__ = "points_finality"
-    __table_args__ = (STRICT,)
-
-    org_id: Mapped[UUID] = mapped_column(primary_key=True)
-    until: Mapped[datetime]
-
-
 class PointsLot(Owned):
     """Points that came together, and so are activated and expire together: `points` at first, of which `pending`,
     `remaining` (available) and `reserved` are left.
@@ -342,11 +332,6 @@ class PointsLot(Owned):
     terms_version: Mapped[int]
     purchase_id: Mapped[UUID | None]
     spendable: Mapped[bool] = mapped_column(server_default=true())
-
-
-def has_points(lot: Any) -> ColumnElement[bool]:
-    """Whether any of a lot's points can be spent: found by the index of those, of which a row may say so in vain."""
-    return and_(lot.spendable, lot.remaining > literal_column("0"))
 
 
 class PointsLotMove(Base):

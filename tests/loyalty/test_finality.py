@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.loyalty import finality
 from app.loyalty.books import Books
-from app.loyalty.finality import RECENT, Finality
-from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram, LoyaltyTerms, PointsEntry, PointsFinality
+from app.loyalty.finality import RECENT, Finality, PointsFinality
+from app.loyalty.tables import LoyaltyAccount, LoyaltyProgram, LoyaltyTerms, PointsEntry
 from app.platform.access import Org
 from app.platform.away import away
 from app.platform.database import instant_text
