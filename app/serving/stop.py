@@ -2,10 +2,13 @@
 
 While it says so, whoever balances load takes it from his list, and each answer asks its client to come over another
 connection. Then no new connection is taken; what was taken and has not asked yet is waited for a moment, so that
-nobody finds the door shut in the midst of a request.
+nobody finds the door shut in the midst of a request. A worker whose parent was killed is told by nobody: it stops by
+itself, at once, since whoever takes the parent's place wants its port.
 """
 
 import asyncio
+import logging
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -14,12 +17,14 @@ from typing import Any
 
 # A connection that was taken has sent its request by then.
 TAKEN_SECONDS = 0.3
+log = logging.getLogger("guanxi.server")
 
 
 @contextmanager
 def told_to_stop(stop: Callable[[], None], notice: float) -> Iterator[None]:
     """Have it called when the server is told to stop, and let it stop `notice` seconds later: it waits for what is
-    open, and only then ends the lifespan. Ctrl+C waits for nobody, nor does being told twice."""
+    open, and only then ends the lifespan. Ctrl+C waits for nobody, nor does being told twice, nor the loss of whoever
+    would tell."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -42,9 +47,21 @@ def told_to_stop(stop: Callable[[], None], notice: float) -> Iterator[None]:
         if callable(handler):
             before[number] = handler
             signal.signal(number, told)
+    parent = multiprocessing.parent_process()
+
+    def alone() -> None:
+        loop.remove_reader(parent.sentinel)  # type: ignore[union-attr]
+        log.warning("the process that started this worker is gone: it stops")
+        stop()
+        before[signal.SIGTERM](signal.SIGTERM, None)
+
+    if parent is not None and signal.SIGTERM in before:
+        loop.add_reader(parent.sentinel, alone)
     try:
         yield
     finally:
+        if parent is not None:
+            loop.remove_reader(parent.sentinel)
         for each, handler in before.items():
             if signal.getsignal(each) is told:
                 signal.signal(each, handler)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -169,6 +170,24 @@ def test_it_says_so_first_and_ends_what_it_began(served_url: str, tmp_path: Path
         assert 1 <= time.monotonic() - began < 10
         with closing(httpx.Client(trust_env=False)) as client, pytest.raises(httpx.ConnectError):
             client.get(server.address)
+
+
+def test_workers_whose_parent_was_killed_leave_its_port(served_url: str, tmp_path: Path) -> None:
+    with serving(served_url, tmp_path, "--workers", "2") as server:
+        workers = server.workers()
+        assert len(workers) == 2
+        server.process.kill()
+        server.process.wait(10)
+        until = time.monotonic() + 30
+        while (left := {each for each in workers if Path(f"/proc/{each}").exists()}) and time.monotonic() < until:
+            time.sleep(0.1)
+        for each in left:
+            os.kill(each, signal.SIGKILL)
+        assert not left, server.log.read_text()
+        assert server.log.read_text().count("the process that started this worker is gone") == 2
+        with socket.socket() as successor:
+            successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            successor.bind(("127.0.0.1", server.port))
 
 
 class _Slow:
