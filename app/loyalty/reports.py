@@ -189,10 +189,14 @@ def _left(statement: Statement, among: Any) -> list[Select[Any]]:
     return [select(*of_lot, points).select_from(moved).where(*then, lot.c.expires_day.is_not(None)), *came]
 
 
+def _lots(statement: Statement, accounts: Select[Any] | None) -> FromClause:
+    each = _left(statement, lambda account: account.in_(accounts) if accounts is not None else true())
+    return union_all(*each).subquery(statement.name("lots"))
+
+
 def _expiring(statement: Statement, keys: Select[Any] | None) -> FromClause:
     """By account and day."""
-    each = _left(statement, lambda account: account.in_(keys) if keys is not None else true())
-    lots = union_all(*each).subquery(statement.name("lots"))
+    lots = _lots(statement, keys)
     total = sql.whole(func.sum(lots.c.points))
     return (
         select(statement.org.label("org_id"), lots.c.account_id, lots.c.expires_day, total.label("points"))
@@ -208,18 +212,19 @@ def _months(statement: Statement, keys: Select[Any] | None) -> FromClause:
     members = select(a.c.id).where(a.c.org_id == statement.org)
     if keys is not None:
         members = members.where(a.c.program_id.in_(keys))
-    days = _expiring(statement, members)
-    month = MonthStart(days.c.expires_day)
+    lots = _lots(statement, members)
+    # Not by account first: of these there are as many as lots. No account has less than none on any day.
+    days = (
+        select(a.c.program_id, lots.c.expires_day, func.sum(lots.c.points).label("points"))
+        .select_from(lots.join(a, and_(a.c.org_id == statement.org, a.c.id == lots.c.account_id)))
+        .group_by(a.c.program_id, lots.c.expires_day)
+        .cte(statement.name("days"))
+    )
+    month, total = MonthStart(days.c.expires_day), sql.whole(func.sum(days.c.points))
     return (
-        select(
-            a.c.org_id,
-            a.c.program_id,
-            month.label("expires_day"),
-            sql.whole(func.sum(days.c.points)).label("points"),
-        )
-        .select_from(days.join(a, a.c.id == days.c.account_id))
-        .where(a.c.org_id == statement.org)
-        .group_by(a.c.org_id, a.c.program_id, month)
+        select(statement.org.label("org_id"), days.c.program_id, month.label("expires_day"), total.label("points"))
+        .group_by(days.c.program_id, month)
+        .having(total > constant(0))
         .cte(statement.name("months"))
     )
 
