@@ -48,20 +48,21 @@ def told_to_stop(stop: Callable[[], None], notice: float) -> Iterator[None]:
             before[number] = handler
             signal.signal(number, told)
     parent = multiprocessing.parent_process()
+    end_of_parent = parent.sentinel if parent is not None else None
 
-    def alone() -> None:
-        loop.remove_reader(parent.sentinel)  # type: ignore[union-attr]
+    def alone(end: int) -> None:
+        loop.remove_reader(end)
         log.warning("the process that started this worker is gone: it stops")
         stop()
         before[signal.SIGTERM](signal.SIGTERM, None)
 
-    if parent is not None and signal.SIGTERM in before:
-        loop.add_reader(parent.sentinel, alone)
+    if end_of_parent is not None and signal.SIGTERM in before:
+        loop.add_reader(end_of_parent, alone, end_of_parent)
     try:
         yield
     finally:
-        if parent is not None:
-            loop.remove_reader(parent.sentinel)
+        if end_of_parent is not None:
+            loop.remove_reader(end_of_parent)
         for each, handler in before.items():
             if signal.getsignal(each) is told:
                 signal.signal(each, handler)
