@@ -158,7 +158,7 @@ def takes_effect(work: Work) -> datetime:
 @cache
 def _finality(dialect: str) -> Any:
     columns = [final_until(bindparam("org", type_=Key()))]
-    return prepare(select(*columns), dialect), reading(columns)
+    return prepare(select(*columns), dialect), reading(columns, dialect)
 
 
 @cache

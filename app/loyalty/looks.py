@@ -34,6 +34,8 @@ _ACCOUNT, _LOT = a.__table__, PointsLot.__table__
 _HELD = PointsReservation.__table__
 # Few need more lots than these for what they spend.
 LOTS_AT_ONCE = 50
+# What an account's row has besides a book's.
+_OF_NO_BOOK = frozenset({"org_id", "number", "number_folded", "opened_at"})
 Row = dict[str, Any]
 After = tuple[datetime, datetime, UUID] | None
 
@@ -191,7 +193,7 @@ def _accounts(dialect: str, by: str, waits: bool) -> Any:
     over instead, and each waits for himself."""
     p, t, org = LoyaltyProgram, LoyaltyTerms, bindparam("org", type_=Key())
     columns = [
-        *_ACCOUNT.c,
+        *(column for column in _ACCOUNT.c if column.name not in _OF_NO_BOOK),
         *(p.__table__.c[name] for name in ("points_name", "currency", "exponent")),
         *(t.__table__.c[name] for name in ("earn_rate_e6", "activation_days", "expiry_days", "grace_days")),
         *(t.__table__.c[name].label(f"terms_{name}") for name in ("version", "soft_landing")),
@@ -208,7 +210,7 @@ def _accounts(dialect: str, by: str, waits: bool) -> Any:
         .order_by(a.id)
         .with_for_update(of=_ACCOUNT, skip_locked=not waits)
     )
-    return prepare(rows, dialect), reading(columns)
+    return prepare(rows, dialect), reading(columns, dialect)
 
 
 @cache
@@ -243,7 +245,7 @@ def _lots(dialect: str, first: bool) -> Any:
         kinds: dict[str, Any] = {"after_expiry": Instant(), "after_earned": Instant(), "after_id": Key()}
         mine.append(tuple_(*order) > tuple_(*(bindparam(name, type_=kind) for name, kind in kinds.items())))
     rows = select(*columns).where(*mine, has_points(PointsLot)).order_by(*order).limit(LOTS_AT_ONCE)
-    return prepare(rows, dialect), reading(columns)
+    return prepare(rows, dialect), reading(columns, dialect)
 
 
 @cache
@@ -256,7 +258,7 @@ def _lots_of_many() -> Any:
     rows = select(*first.c).select_from(_ACCOUNT).join(first, true())
     rows = rows.where(a.org_id == org, one_of(_ACCOUNT.c.id, "ids", "postgresql"))
     found = rows.order_by(first.c.expires_at, first.c.earned_at, first.c.id)
-    return prepare(found, "postgresql"), reading(columns)
+    return prepare(found, "postgresql"), reading(columns, "postgresql")
 
 
 def _send_lots(writing: Writing, account: UUID, after: After) -> Any:
@@ -286,7 +288,8 @@ def _due(dialect: str) -> Any:
     lots = select(*_lot_columns()).where(*_of_account(lot), or_(wait, end))
     columns = [_HELD.c[name] for name in ("id", "entry_id", "points", "expires_at")]
     holds = select(*columns).where(*_of_account(held), held.closed_at.is_(None), held.expires_at <= until)
-    return (prepare(lots, dialect), reading(_lot_columns())), (prepare(holds, dialect), reading(columns))
+    of_lots = prepare(lots, dialect), reading(_lot_columns(), dialect)
+    return of_lots, (prepare(holds, dialect), reading(columns, dialect))
 
 
 @cache
@@ -298,7 +301,7 @@ def _next_due(dialect: str) -> Any:
         select(func.min(held.expires_at)).where(*_of_account(held), held.closed_at.is_(None)).scalar_subquery(),
     ]
     columns = [first.label(f"first_{place}") for place, first in enumerate(firsts)]
-    return prepare(select(*columns), dialect), reading(columns)
+    return prepare(select(*columns), dialect), reading(columns, dialect)
 
 
 def _lot_columns() -> list[Any]:

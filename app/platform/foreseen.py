@@ -62,9 +62,14 @@ class Foreseen(Work):
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """What was read before; nothing else can be."""
-        if any(self._seen.get((look, value), UNKNOWN) is UNKNOWN for value in values):
-            raise Unforeseen(type(look).__name__)
-        return {value: found for value in values if (found := self._seen[look, value]) is not None}
+        found = {}
+        for value in values:
+            seen = self._seen.get((look, value), UNKNOWN)
+            if seen is UNKNOWN:
+                raise Unforeseen(type(look).__name__)
+            if seen is not None:
+                found[value] = seen
+        return found
 
     def savepoint(self) -> AbstractContextManager[Any]:
         return _NOTHING
