@@ -17,7 +17,7 @@ from anyio.to_thread import run_sync
 from graphql import GraphQLError, GraphQLObjectType, get_named_type, get_nullable_type, is_list_type
 from graphql.execution.values import VariableValues, get_argument_values
 
-from app.platform.ids import key_of
+from app.platform.ids import key_within
 from app.platform.refusals import BadInput
 from app.platform.work import Work
 from app.query import question as q
@@ -181,10 +181,7 @@ async def _rows(
 
 def _keys(row: Row, result: Mapping[str, Any]) -> list[UUID]:
     named = result.get(row.name)
-    keys = [key_of(public, row.of_shape.prefix) for public in (named if row.many else [named])] if named else []
-    if None in keys:
-        raise TypeError("An action answers with public ids.")
-    return keys  # type: ignore[return-value]
+    return [key_within(public, row.of_shape.prefix) for public in (named if row.many else [named])] if named else []
 
 
 def _question(planner: Planner, plan: Plan, row: Row, items: q.Fields) -> q.Nodes:

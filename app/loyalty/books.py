@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -32,12 +33,15 @@ _ACCOUNT: Table = a.__table__
 _LOT: Table = PointsLot.__table__
 _OF_A_LOT = [column.name for column in _LOT.c if column.name != "org_id"]
 _PARTS = ("pending", "remaining", "reserved")
+_ORDER = attrgetter("order")
 # Before any lot that was read.
 _FROM_THE_START: Any = (datetime.min.replace(tzinfo=UTC),)
-_WRITTEN = (*BALANCES, "version", "entries", "last_at")
 # Most commands leave these as they are. Two are in indexes: SQLite takes a row out of those, and puts it in again,
 # whenever it is told them, equal as they may be.
 _SELDOM_CHANGED = ("due_at", "closed_at", "kept_version", "kept_rank")
+_USUALLY = ("id", *BALANCES, "version", "entries", "last_at")
+_ALL_OF_IT = (*_USUALLY, *_SELDOM_CHANGED)
+_seldom_changed = itemgetter(*_SELDOM_CHANGED)
 
 
 class Books:
@@ -48,8 +52,6 @@ class Books:
         self.work, self._until = work, until
         self.books: dict[UUID, Book] = {}
         self._levels: dict[tuple[UUID, int], tuple[Level, ...]] = {}
-        self._before: dict[UUID, dict[str, Any]] = {}
-        self._read: dict[UUID, tuple[Any, ...] | None] = {}
         self._new: list[tuple[type[Base], dict[str, Any]]] = []
         self._changed: list[Any] = []
         self._closed: set[UUID] = set()
@@ -58,12 +60,11 @@ class Books:
 
     def open(self, keys: Collection[UUID]) -> list[Book]:
         """Lock these accounts, and post what fell due. Unknown ones are left out."""
-        for some in chunks(sorted(key for key in keys if key not in self.books)):
-            found = self.work.look(ACCOUNT, some)
-            for key in some:
-                if key in found:
-                    self._opened(found[key])
-        return [self.books[key] for key in sorted(keys) if key in self.books]
+        keys = sorted(keys)
+        for some in chunks([key for key in keys if key not in self.books]):
+            for row in self.work.look(ACCOUNT, some).values():
+                self._opened(row)
+        return [self.books[key] for key in keys if key in self.books]
 
     def open_memberships(self, wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], list[Book]]:
         """The open accounts of customers in programmes of a currency, where there are any."""
@@ -107,10 +108,10 @@ class Books:
             key_id=work.caller.key_id,
             rows=self,
             known_years=years,
+            before=row.copy(),
+            lots_through=_FROM_THE_START,
         )
         self.books[book.id] = book
-        self._before[book.id] = {name: row[name] for name in (*_WRITTEN, *_SELDOM_CHANGED)}
-        self._read[book.id] = _FROM_THE_START
         book.catch_up()
         return book
 
@@ -118,16 +119,16 @@ class Books:
 
     def spendable(self, book: Book, points: int) -> list[Lot]:
         while True:
-            through = self._read[book.id]
+            through = book.lots_through
             ready = sorted(
                 (lot for lot in book.lots.values() if lot.remaining and (through is None or lot.order <= through)),
-                key=lambda lot: lot.order,
+                key=_ORDER,
             )
             if through is None or sum(lot.remaining for lot in ready) >= points:
                 return ready
             value = book.id, None if through is _FROM_THE_START else through
             found = self._known(book, self.work.look(LOTS, [value]).get(value, []))
-            self._read[book.id] = found[-1].order if len(found) == LOTS_AT_ONCE else None
+            book.lots_through = found[-1].order if len(found) == LOTS_AT_ONCE else None
 
     def lots_of(self, book: Book, *, purchase: UUID | None = None, keys: Collection[UUID] = ()) -> list[Lot]:
         """Those of a purchase, or with these ids."""
@@ -138,7 +139,7 @@ class Books:
 
     def everything_left(self, book: Book) -> list[Lot]:
         self._lots(book, PointsLot.account_id == book.id, or_(PointsLot.pending > 0, has_points(PointsLot)))
-        return sorted((lot for lot in book.lots.values() if lot.pending or lot.remaining), key=lambda lot: lot.order)
+        return sorted((lot for lot in book.lots.values() if lot.pending or lot.remaining), key=_ORDER)
 
     def due(self, book: Book, until: datetime) -> tuple[list[Lot], list[Held]]:
         lots, held = due(self.work, book.id, until)
@@ -210,7 +211,7 @@ class Books:
 
     def write(self) -> None:
         """Everything that was posted, in a few statements."""
-        books = [book for book in self.books.values() if book.entries or self._differs(book)]
+        books = [book for book in self.books.values() if book.entries or _differs(book)]
         lots = [lot for book in books for lot in book.lots.values() if lot.changed]
         parts = [_parts_of(lot) for lot in lots if not lot.is_new]
         self.work.insert(PointsLot, [_row_of(lot) for lot in lots if lot.is_new])
@@ -226,12 +227,11 @@ class Books:
                 book.row["due_at"] = next_due(self.work, book.id)
             if not book.keeps_its_level:
                 book.keep_level()
-            closed = book.row["closed_at"] != self._before[book.id]["closed_at"]
+            closed = book.row["closed_at"] != book.before["closed_at"]
             book.row["version"] += bool(book.entries or closed)
-        rows = [self._as_it_is(book) for book in books]
-        self.work.update(a, rows)
-        for book, row in zip(books, rows, strict=True):
-            self._before[book.id] |= row
+        self.work.update(a, [_as_it_is(book) for book in books])
+        for book in books:
+            book.before = book.row.copy()
             book.entries, book.moves, book.due_entries = [], [], 0
             book.caught_up = book.requalified = False
         for lot in lots:
@@ -240,15 +240,15 @@ class Books:
         self._new, self._changed = [], []
         self._closed = set()
 
-    def _as_it_is(self, book: Book) -> dict[str, Any]:
-        """What is written of its row: always what a command changes, and the rest if it did."""
-        row, before = book.row, self._before[book.id]
-        seldom = _SELDOM_CHANGED if any(row[name] != before[name] for name in _SELDOM_CHANGED) else ()
-        return {name: row[name] for name in ("id", *_WRITTEN, *seldom)}
 
-    def _differs(self, book: Book) -> bool:
-        changed = any(book.row[name] != value for name, value in self._before[book.id].items())
-        return changed or not book.keeps_its_level
+def _as_it_is(book: Book) -> dict[str, Any]:
+    """What is written of its row: always what a command changes, and the rest if it did."""
+    seldom = _seldom_changed(book.row) != _seldom_changed(book.before)
+    return {name: book.row[name] for name in (_ALL_OF_IT if seldom else _USUALLY)}
+
+
+def _differs(book: Book) -> bool:
+    return book.row != book.before or not book.keeps_its_level
 
 
 def _row_of(lot: Lot) -> dict[str, Any]:

@@ -65,7 +65,9 @@ class Rows(Protocol):
 
 @dataclass(eq=False)
 class Book:
-    """One account, locked, with what is to be written of it. `now` is when its commands take effect."""
+    """One account, locked, with what is to be written of it. `now` is when its commands take effect. `before`: its row
+    as it was read, or written last; `lots_through`: the last place up to which the lots that have points were read,
+    None for all of them."""
 
     row: dict[str, Any]
     terms: Terms
@@ -75,6 +77,8 @@ class Book:
     posted_at: datetime
     key_id: UUID | None
     rows: Rows
+    before: dict[str, Any]
+    lots_through: tuple[Any, ...] | None
     entries: list[dict[str, Any]] = field(default_factory=list)
     moves: list[dict[str, Any]] = field(default_factory=list)
     lots: dict[UUID, Lot] = field(default_factory=dict)

@@ -50,7 +50,7 @@ class Foreseen(Work):
 
     def insert(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            self.foresees(rows_of(table.__table__, tuple(row)), row)
+            self.steps.setdefault(rows_of(table.__table__, tuple(row)), []).append(row)
 
     def update(self, table: type[Base], rows: list[dict[str, Any]]) -> None:
         for row in rows:
@@ -58,7 +58,7 @@ class Foreseen(Work):
             # Other columns of the same row are another step: which of the two comes last would not be told.
             if self._told.setdefault((table, row["id"]), columns) != columns:
                 raise Unforeseen(table.__tablename__)
-            self.foresees(changes_of(table.__table__, columns), row)
+            self.steps.setdefault(changes_of(table.__table__, columns), []).append(row)
 
     def look(self, look: Look, values: Sequence[Any]) -> Mapping[Any, Any]:
         """What was read before; nothing else can be."""

@@ -11,6 +11,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nobody asks how things stood before; a hundred years further back are still instants.
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _SAFE = SafeUUID.unknown
+# What UUID's own __setattr__ refuses.
+_set_int, _set_is_safe = (vars(UUID)[name].__set__ for name in ("int", "is_safe"))
 _FORM = re.compile(r"([a-z]{3})_([0-9a-f]{32})(?:@(-?[0-9]{1,18}))?", re.ASCII)
 
 
@@ -22,8 +24,8 @@ def new_id() -> UUID:
 def numbered(number: int) -> UUID:
     """A key, as UUID makes it of a number, without looking which of its six ways it was given."""
     key = object.__new__(UUID)
-    object.__setattr__(key, "int", number)
-    object.__setattr__(key, "is_safe", _SAFE)
+    _set_int(key, number)
+    _set_is_safe(key, _SAFE)
     return key
 
 
@@ -67,6 +69,13 @@ def digits_of(text: str, prefix: str) -> str | None:
     that carries an instant."""
     found = _FORM.fullmatch(text)
     return found[2] if found and found[1] == prefix and not found[3] else None
+
+
+def key_within(text: str, prefix: str) -> UUID:
+    """The row behind a live id that we made ourselves. Raises ValueError for one of another kind."""
+    if not text.startswith(prefix):
+        raise ValueError(f"An id of {prefix} was meant, and not {text}.")
+    return numbered(int(text[4:], 16))
 
 
 def key_of(text: str, prefix: str) -> UUID | None:
