@@ -120,11 +120,9 @@ class Books:
     def spendable(self, book: Book, points: int) -> list[Lot]:
         while True:
             through = book.lots_through
-            ready = sorted(
-                (lot for lot in book.lots.values() if lot.remaining and (through is None or lot.order <= through)),
-                key=_ORDER,
-            )
-            if through is None or sum(lot.remaining for lot in ready) >= points:
+            known = [lot for lot in book.lots.values() if lot.remaining]
+            ready = sorted(known if through is None else [lot for lot in known if lot.order <= through], key=_ORDER)
+            if through is None or sum([lot.remaining for lot in ready]) >= points:
                 return ready
             value = book.id, None if through is _FROM_THE_START else through
             found = self._known(book, self.work.look(LOTS, [value]).get(value, []))
@@ -189,7 +187,7 @@ class Books:
 
     def _known(self, book: Book, rows: Iterable[Mapping[Any, Any]]) -> list[Lot]:
         """One that was read before stays as it has become."""
-        return [book.lots[row["id"]] if row["id"] in book.lots else book.keep(Lot(**row)) for row in rows]
+        return [book.lots.get(row["id"]) or book.keep(Lot(**row)) for row in rows]
 
     # -------------------------------------------------------------- writing
 

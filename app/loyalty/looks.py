@@ -44,7 +44,7 @@ class _Account(Look):
     """An account, locked, with the terms that are in force."""
 
     def send(self, writing: Writing, values: Sequence[UUID]) -> Any:
-        given = {"org": writing.org_id, "ids": sorted(set(values))}
+        given = {"org": writing.org_id, "ids": list(set(values))}
         finality.begin(writing)
         return writing.send(_accounts(writing.dialect, "id", isinstance(writing, Work))[0], given)
 
@@ -104,8 +104,8 @@ class _Lots(Look):
 
     def send(self, writing: Writing, values: Sequence[tuple[UUID, After]]) -> Any:
         if _are_first_of_many(writing, values):
-            ids = sorted({account for account, _ in values})
-            return writing.send(_lots_of_many()[0], {"org": writing.org_id, "ids": ids})
+            ids = {account for account, _ in values}
+            return writing.send(_lots_of_many()[0], {"org": writing.org_id, "ids": list(ids)})
         return [_send_lots(writing, account, after) for account, after in values]
 
     def found(self, writing: Writing, values: Sequence[Any], sent: Any) -> Mapping[Any, list[Row]]:

@@ -21,7 +21,7 @@ from sqlalchemy import Select, Table, Text, bindparam, func, literal_column, sel
 from app.platform.access import Caller
 from app.platform.database import Base, Key
 from app.platform.sending import Prepared, each_of, key_from, one_of, or_fails, prepare
-from app.platform.steps import UNKNOWN, Changes, Look, Step, Writing, changes_of, rows_of
+from app.platform.steps import UNKNOWN, Look, Step, Writing, changes_of, rows_of
 from app.platform.work import Work
 
 
@@ -38,7 +38,7 @@ class Foreseen(Work):
     def __init__(self, caller: Caller, now: datetime, seen: Mapping[Any, Any] | None = None) -> None:
         self.caller, self.now, self._seen = caller, now, seen or {}
         self.steps: dict[Step, list[Any]] = {}
-        self._told: dict[tuple[type[Base], UUID], tuple[str, ...]] = {}
+        self._changes: dict[tuple[type[Base], UUID], tuple[str, ...]] = {}
 
     def __getattr__(self, name: str) -> Any:
         # There is no session here.
@@ -56,7 +56,7 @@ class Foreseen(Work):
         for row in rows:
             columns = tuple(row)
             # Other columns of the same row are another step: which of the two comes last would not be told.
-            if self._told.setdefault((table, row["id"]), columns) != columns:
+            if self._changes.setdefault((table, row["id"]), columns) != columns:
                 raise Unforeseen(table.__tablename__)
             self.steps.setdefault(changes_of(table.__table__, columns), []).append(row)
 
@@ -78,10 +78,9 @@ class Foreseen(Work):
         """What it must have for itself."""
         return {(step, value) for step, values in self.steps.items() if step.exclusive for value in values}
 
-    def changed(self) -> set[Any]:
+    def changed(self) -> AbstractSet[Any]:
         """The rows that it changes, as it has seen them."""
-        changes = [(step, values) for step, values in self.steps.items() if isinstance(step, Changes)]
-        return {(step.table, row["id"]) for step, values in changes for row in values}
+        return self._changes.keys()
 
     def rests_on(self, step: Step, refuted: AbstractSet[Any]) -> bool:
         return not refuted.isdisjoint(self.steps.get(step, ()))
