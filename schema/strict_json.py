@@ -32,7 +32,11 @@ def parsed(text: bytes | bytearray | str) -> Any:
     # too, there are as many members as before, and the same numbers.
     if source.count(b"{") + source.count(b"[") <= DEEPEST:
         again = orjson.dumps(found)
-        if again == source or again.translate(None, _BLANKS) == source.translate(None, _BLANKS):
+        if again == source:
+            return found
+        again = again.replace(b" ", b"")
+        # Of others than spaces there are none in what is written again, and mostly none in what came.
+        if again == source.replace(b" ", b"") or again == source.translate(None, _BLANKS):
             return found
     members, said, large = _counted(found)
     # Each member has a colon, and what is left are those that strings say: then nothing was lost, and nearly always one

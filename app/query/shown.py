@@ -42,7 +42,7 @@ class Shown(Step):
         values = [given[name] for name in _asked(prepared, self._keys)]
         self._same = (prepared, *values)
         self._hash = hash(self._same)
-        self.is_simple = all(type(value) in _SIMPLE for value in values)
+        self.is_simple = _SIMPLE.issuperset(map(type, values))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shown) and self._same == other._same
