@@ -1,6 +1,7 @@
 """Documents and their operations: parsed, validated and bounded once, and kept with what was planned of them."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -24,19 +25,31 @@ from schema import access, bounds
 from schema.answer import MOST_ERRORS
 from schema.cost import Price
 from schema.request import Refusal
-from schema.scalars import SAFE
+from schema.scalars import parse_day, parse_decimal, parse_instant, parse_safe
 from schema.schema import coverage, graphql_schema
 
 MOST_TOKENS, LONGEST_NAME = 2_000, 100
 # Few sets of scopes are ever given.
 MOST_VERDICTS = 64
-# Kinds of variables whose values are what they were sent as: Python's type, and the largest, in either direction.
-_SIMPLE: dict[str, tuple[type, int | None]] = {
+
+
+def _small(value: int) -> int:
+    if not -(2**31) <= value < 2**31:
+        raise GraphQLError("Int cannot represent it.")
+    return value
+
+
+# Kinds of variables that are one value: Python's type for what is sent, and how that is read where it is not taken as
+# it is.
+_SIMPLE: dict[str, tuple[type, Callable[[Any], Any] | None]] = {
     "ID": (str, None),
     "String": (str, None),
     "Boolean": (bool, None),
-    "Int": (int, 2**31 - 1),
-    "SafeInt": (int, SAFE),
+    "Int": (int, _small),
+    "SafeInt": (int, parse_safe),
+    "DateTime": (str, parse_instant),
+    "Date": (str, parse_day),
+    "Decimal": (str, parse_decimal),
 }
 
 
@@ -86,15 +99,14 @@ class Operation:
         return Price(graphql_schema, self.node, self.fragments)
 
     @cached_property
-    def _simple(self) -> list[tuple[str, type, int | None]] | None:
-        """Its variables, each with the values that fit, where all of them are of such as say their own value."""
+    def _simple(self) -> list[tuple[str, type, Callable[[Any], Any] | None]] | None:
+        """Its variables, each with how it is read, where all of them are one value each."""
         types = {each.variable.name.value: each.type for each in self.node.variable_definitions or ()}
         named = {name: type_.type if isinstance(type_, NonNullTypeNode) else type_ for name, type_ in types.items()}
-        found: list[tuple[str, type, int | None]] = [
-            (name, kind, most)
+        found = [
+            (name, *_SIMPLE[type_.name.value])
             for name, type_ in named.items()
             if isinstance(type_, NamedTypeNode) and type_.name.value in _SIMPLE
-            for kind, most in [_SIMPLE[type_.name.value]]
         ]
         return found if len(found) == len(types) else None
 
@@ -102,14 +114,17 @@ class Operation:
         """The values of its variables as graphql-core coerces them, or what is wrong with them."""
         if self._simple is not None:
             coerced = {}
-            for name, kind, most in self._simple:
-                value = given.get(name)
-                # A value of just its type is its own coerced value; one that is missing or null graphql-core judges.
-                if type(value) is not kind or (type(value) is int and most is not None and not -most <= value <= most):
-                    break
-                coerced[name] = value
-            else:
-                return VariableValues({}, coerced)
+            try:
+                for name, kind, read in self._simple:
+                    value = given.get(name)
+                    # What is missing, null, or of another type graphql-core judges.
+                    if type(value) is not kind:
+                        break
+                    coerced[name] = value if read is None else read(value)
+                else:
+                    return VariableValues({}, coerced)
+            except GraphQLError:
+                pass  # in graphql-core's words
         return get_variable_values(graphql_schema, self.node.variable_definitions or (), given)
 
 

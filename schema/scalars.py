@@ -46,7 +46,7 @@ def parse_instant(value: object) -> dt.datetime:
         raise _refuse("There is no such instant.") from None
 
 
-def _parse_day(value: object) -> dt.date:
+def parse_day(value: object) -> dt.date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise _refuse('A Date is written like "2026-01-31".')
     try:
@@ -55,13 +55,13 @@ def _parse_day(value: object) -> dt.date:
         raise _refuse("There is no such day.") from None
 
 
-def _parse_decimal(value: object) -> decimal.Decimal:
+def parse_decimal(value: object) -> decimal.Decimal:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         raise _refuse('A Decimal is a string of at most 20 digits and 12 decimals, like "120.00".')
     return decimal.Decimal(value)
 
 
-def _parse_safe(value: object) -> int:
+def parse_safe(value: object) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int or abs(value) > SAFE:
@@ -124,13 +124,11 @@ SCALARS: dict[object, Any] = {
     Date: _scalar(
         "Date",
         'A calendar day, YYYY-MM-DD, like "2026-01-31".',
-        _parse_day,
+        parse_day,
         "https://scalars.graphql.org/andimarek/local-date.html",
     ),
-    Decimal: _scalar(
-        "Decimal", 'An exact decimal, always a JSON string, never a float, like "120.00".', _parse_decimal
-    ),
-    SafeInt: _scalar("SafeInt", "A whole number up to 2^53-1 either way, as a JSON number.", _parse_safe),
+    Decimal: _scalar("Decimal", 'An exact decimal, always a JSON string, never a float, like "120.00".', parse_decimal),
+    SafeInt: _scalar("SafeInt", "A whole number up to 2^53-1 either way, as a JSON number.", parse_safe),
     JSON: _scalar(
         "JSON",
         'Any JSON object. As attributes: at most 16 KiB and 5 levels, like `{favouriteTea: "Longjing"}`.',
