@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from app.platform.access import Caller, organization
 from app.platform.database import connect
+from app.platform.piped import address_of
 from app.platform.work import operator
 from app.query import line, on_postgresql
 from bench.load import ORG
@@ -49,9 +50,9 @@ def create_app() -> ASGIApp:
     return main.create_app()
 
 
-async def _opened(dsn: str, settings: dict[str, str]) -> Any:
+async def _opened(url: str, settings: dict[str, str]) -> Any:
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    return await psycopg.AsyncConnection.connect(dsn, options=options, autocommit=True)
+    return await psycopg.AsyncConnection.connect(**address_of(url) | {"options": options}, autocommit=True)
 
 
 def _replace(owner: Any, name: str, by: Callable[..., Any]) -> None:

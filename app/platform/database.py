@@ -1,7 +1,7 @@
 """Where rows live: the table base, the column types that both databases hold alike, and the engine."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -172,9 +172,14 @@ def connect(url: str, *, serving: bool = False) -> Engine:
     if backend == "postgresql":
         # A plan that was kept from when its tables were empty reads them whole once they are not: planned each time, a
         # foreign key's check among them, a file of purchases is written a hundred times quicker.
-        options = f"-c jit=off -c lock_timeout={LOCK_SECONDS}s -c timezone=UTC -c plan_cache_mode=force_custom_plan"
-        options += f" -c default_transaction_isolation={ISOLATION}"
-        options += f" -c idle_in_transaction_session_timeout={STOOD_STILL_SECONDS}s"
+        settings = {
+            "jit": "off",
+            "lock_timeout": f"{LOCK_SECONDS}s",
+            "timezone": "UTC",
+            "plan_cache_mode": "force_custom_plan",
+            "default_transaction_isolation": ISOLATION,
+            "idle_in_transaction_session_timeout": f"{STOOD_STILL_SECONDS}s",
+        }
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
@@ -182,7 +187,7 @@ def connect(url: str, *, serving: bool = False) -> Engine:
             max_overflow=10,
             hide_parameters=True,
             connect_args={
-                "options": options,
+                "options": options(settings, parsed.query.get("options", "")),
                 "connect_timeout": CONNECT_SECONDS,
                 **{name: value for name, value in STILL_THERE.items() if name not in parsed.query},
             },
@@ -192,6 +197,13 @@ def connect(url: str, *, serving: bool = False) -> Engine:
         event.listen(engine, "before_execute", every_statement_names_the_organisation)
         return engine
     raise OperatorError("GUANXI_DATABASE_URL must be of SQLite or PostgreSQL.")
+
+
+def options(settings: Mapping[str, str], said: str | Sequence[str]) -> str:
+    """Of a connection to PostgreSQL, with what its address says of them. Ours come last, which hold then: what we read
+    and write rests on them, the instants on their zone above all."""
+    ours = [f"-c {name}={value}" for name, value in settings.items()]
+    return " ".join([*([said] if isinstance(said, str) else said), *ours])
 
 
 def _take_role(connection: Any, _: object) -> None:

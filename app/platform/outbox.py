@@ -151,7 +151,7 @@ class OnPostgreSQL:
     """A connection for one question at a time, never in a transaction between two of them, and one that listens."""
 
     def __init__(self, url: str, heard: Callable[[UUID | None], None]) -> None:
-        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = url
         self._heard = heard
         self._piped: Piped | None = None
         self._listening: _Listening | None = None
@@ -203,13 +203,13 @@ class OnPostgreSQL:
     async def _open(self) -> Piped:
         if self._listening is None or self._listening.closed:
             was_deaf = self._listening is not None
-            driver = await opened(self._dsn, _SETTINGS, f"LISTEN {CHANNEL}")
+            driver = await opened(self._url, _SETTINGS, f"LISTEN {CHANNEL}")
             self._listening = _Listening(driver, self._told)
             if was_deaf:
                 self._heard(None)
         if self._piped is None or self._piped.closed:
             self._org = None
-            self._piped = Piped(await opened(self._dsn, _SETTINGS))
+            self._piped = Piped(await opened(self._url, _SETTINGS))
         return self._piped
 
     def _told(self, process: int, message: str) -> None:

@@ -18,9 +18,10 @@ from uuid import UUID
 import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import URL, make_url
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
-from app.platform.database import CONNECT_SECONDS, STILL_THERE
+from app.platform.database import CONNECT_SECONDS, STILL_THERE, options
 from app.platform.sending import Prepared
 from app.platform.walls import TAKE_ROLE
 
@@ -237,14 +238,20 @@ def state_of(result: Any) -> str:
     return said
 
 
-async def opened(dsn: str, settings: Mapping[str, str], *first: str) -> Any:
+def address_of(url: str | URL) -> dict[str, Any]:
+    """What libpq is told of a database's URL, as an engine tells it: its own reading takes a plus in one for a plus."""
+    dialect: Any = psycopg_dialect
+    _, address = dialect().create_connect_args(make_url(url))
+    return dict(address)
+
+
+async def opened(url: str | URL, settings: Mapping[str, str], *first: str) -> Any:
     """A connection in the role that serves, for which the `first` statements were run; raises psycopg.Error. What the
-    address says of settings stands."""
-    said: dict[str, Any] = conninfo_to_dict(dsn)
-    options = " ".join([*(f"-c {name}={value}" for name, value in settings.items()), str(said.pop("options", ""))])
-    ours: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, **STILL_THERE}
-    address = make_conninfo(**ours | said | {"options": options.strip()})
-    driver = await psycopg.AsyncConnection.connect(address, autocommit=True)
+    address says of how long to wait for a host stands."""
+    said = address_of(url)
+    ours = {"connect_timeout": CONNECT_SECONDS, **STILL_THERE}
+    address = ours | said | {"options": options(settings, said.get("options", ""))}
+    driver = await psycopg.AsyncConnection.connect(**address, autocommit=True)
     try:
         for statement in (TAKE_ROLE, *first):
             await driver.execute(statement)

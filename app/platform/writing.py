@@ -94,8 +94,7 @@ class OnPostgreSQL:
     @classmethod
     async def open(cls, engine: Engine) -> "OnPostgreSQL":
         """A connection of its own, which remembers its organisation and its plans; raises psycopg.Error."""
-        address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return cls(Piped(await opened(address, _SETTINGS)))
+        return cls(Piped(await opened(engine.url, _SETTINGS)))
 
     async def begin(self, org_id: UUID, seeing: Seeing) -> Sequence[Foreseen]:
         """Begin a group, and return what `seeing` makes of what it reads. Raises when that cannot be read together; the

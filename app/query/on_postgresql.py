@@ -11,8 +11,6 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import make_url
-
 from app.platform.database import LOCK_SECONDS, QUESTION_SECONDS
 from app.platform.piped import opened, parameter
 from app.query.line import Aborted, Line, Lost, Stale
@@ -41,8 +39,8 @@ SETTINGS = {
 class _Pool:
     """The connections of one event loop. Whoever finds none opens one, up to a bound, or waits for his turn."""
 
-    def __init__(self, dsn: str, most: int) -> None:
-        self._dsn, self._most = dsn, most
+    def __init__(self, url: str, most: int) -> None:
+        self._url, self._most = url, most
         self.loop = asyncio.get_running_loop()
         self._lines: list[Line] = []
         self._opening = 0
@@ -134,7 +132,7 @@ class _Pool:
             return None
         self._opening += 1
         try:
-            driver = await opened(self._dsn, SETTINGS)
+            driver = await opened(self._url, SETTINGS)
         finally:
             self._opening -= 1
             self._call_next()
@@ -163,8 +161,7 @@ class PostgreSQL:
     """The pool of the event loop that asks: a connection belongs to the loop that opened it."""
 
     def __init__(self, url: str, connections: int) -> None:
-        self._connections = connections
-        self._dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url, self._connections = url, connections
         self._pool: _Pool | None = None
 
     def run(self, prepared: Prepared, values: Mapping[str, Any]) -> Coroutine[Any, Any, bytes | None]:
@@ -172,7 +169,7 @@ class PostgreSQL:
         if self._pool is None or self._pool.loop.is_closed():
             if self._pool is not None:
                 self._pool.close()
-            self._pool = _Pool(self._dsn, self._connections)
+            self._pool = _Pool(self._url, self._connections)
         return self._pool.run(prepared, [parameter(each) for each in prepared.placed(values)], values["org"])
 
     def in_use(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.platform.database import connect
 from app.platform.piped import opened
@@ -57,8 +57,7 @@ def test_a_host_that_goes_without_a_word_is_noticed(url: str, more: str, most: s
     address = url + ("&" if "?" in url else "?") + more.removeprefix("&")
 
     async def ours() -> dict[str, str]:
-        dsn = make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
-        driver = await opened(dsn, SETTINGS)
+        driver = await opened(address, SETTINGS)
         async with driver:
             return dict(driver.info.get_parameters())
 
@@ -68,6 +67,21 @@ def test_a_host_that_goes_without_a_word_is_noticed(url: str, more: str, most: s
     engine.dispose()
     for said in (asyncio.run(ours()), theirs):
         assert (said["tcp_user_timeout"], said["keepalives_idle"], said["connect_timeout"]) == (most, "10", "5")
+
+
+def test_no_address_makes_an_instant_another(url: str) -> None:
+    """Its other settings stand; but what is told as UTC is UTC."""
+    address = f"{url}{'&' if '?' in url else '?'}options=-c%20timezone%3DAsia/Shanghai%20-c%20geqo%3Doff"
+    asked = "SELECT current_setting('timezone') || ' ' || current_setting('geqo')"
+
+    async def work(driver: PostgreSQL) -> Any:
+        return await driver.run(asking(asked), {"org": MINE})
+
+    assert driven(address, work) == b"UTC off"
+    engine = connect(address)
+    with engine.connect() as connection:
+        assert connection.scalar(text(asked)) == "UTC off"
+    engine.dispose()
 
 
 def test_each_of_many_at_once_gets_its_own_answer_as_its_own_organisation(url: str) -> None:
