@@ -13,14 +13,15 @@ narrow first (ids, sort keys and what tests need), and what is shown is joined t
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, FromClause, Text, func, select, true
+from sqlalchemy import CTE, Case, ColumnClause, ColumnElement, FromClause, ScalarSelect, Text, func, select, true
+from sqlalchemy.sql.visitors import iterate
 
 from app.query import sql
 from app.query.connection import Child, connection
 from app.query.cut import search
 from app.query.explain import Explainer
 from app.query.flow import Reading, Statement, column_of, fenced, read
-from app.query.graph import Graph
+from app.query.graph import Graph, Joined
 from app.query.kind import Id, Kind, Minor
 from app.query.page import cursor
 from app.query.question import Either, Explained, Field, Items, Listed, Many, One, Page, Part, Rows, Said
@@ -29,6 +30,8 @@ from app.query.where import passes
 
 Expression = ColumnElement[Any]
 Pattern = sql.Pattern
+# The JSON texts of the rows of a page: json_0, ...
+Texts = Callable[[FromClause], dict[str, Expression]]
 
 
 class Compiler:
@@ -107,12 +110,34 @@ class Compiler:
             self.statement.shared["trusted"] = True
         return (shape.kept.shape, nodes | set(guards), guards) if guards else (shape, nodes, [])
 
-    def is_flat(self, shape: Shape, selections: Sequence[Items], columns: Collection[str]) -> bool:
-        """Whether the selections are of these columns of the rows alone: nothing judged or explained, no other rows."""
+    def flat(self, shape: Shape, selections: Sequence[Items], columns: frozenset[str]) -> Texts | None:
+        """How the texts are made where the selections are of these columns of the rows alone: nothing explained, no
+        other rows, and nothing judged but what is a column by another name, or a comparison of some."""
         needs = Needs(shape)
         for items in selections:
             needs.of(items)
-        return needs.nodes <= set(columns) and not needs.children and not needs.explainer.told
+        if needs.children or needs.explainer.told or needs.written:
+            return None
+        source, nodes, guards = self._trusted(shape, needs.nodes, needs)
+        graph, p = Graph(source), Joined(self.statement.policy, self.statement.today, self.statement.now)
+        judged = graph.closure(nodes) - columns
+        if any(graph.height(node) != 1 or not graph.needs(node) <= columns for node in judged):
+            return None
+        parts = [part for node in judged for part in iterate(graph.expression(node, ColumnClause, p))]
+        if p.touched or any(isinstance(part, Case | ScalarSelect) for part in parts):
+            return None
+
+        def texts(page: FromClause) -> dict[str, Expression]:
+            stored: dict[str, Expression] = {node: page.c[node] for node in columns}
+            made = {node: graph.expression(node, stored.__getitem__, p) for node in judged}
+            row = Reading(page, [], stored | made, {})
+            marks = _marks(row, guards)
+            return {
+                f"json_{n}": sql.template([*self.object(shape, items, row, Explainer(shape), {}), *marks])
+                for n, items in enumerate(selections)
+            }
+
+        return texts
 
     # -------------------------------------------------------------- rows
 
@@ -163,7 +188,7 @@ class Compiler:
             for made in child.sources:
                 on = made.c.parent == wide[child.on] if "parent" in made.c else true()
                 source = source.outerjoin(made, on)
-        marks = [sql.either_or(wide[guard], sql.text(""), sql.text(sql.MARK)) for guard in guards]
+        marks = _marks(wide, guards)
         marks += [self._behind(wide, flag) for flag in sorted(needs.written)]
         texts = [
             sql.template([*self.object(shape, items, wide, needs.explainer, children), *marks]).label(f"json_{n}")
@@ -208,10 +233,6 @@ class Compiler:
         if isinstance(item, One):
             return compiler.one(shape, item, parents)
         return compiler.rows(shape, item, parents)
-
-    def text(self, shape: Shape, items: Items, row: Reading) -> Expression:
-        """The JSON text of a row that is flat."""
-        return sql.template(self.object(shape, items, row, Explainer(shape), {}))
 
     def object(
         self, shape: Shape, items: Items, row: Reading, explainer: Explainer, children: dict[int, Child]
@@ -302,6 +323,11 @@ class Needs:
                     if relation.written:
                         self.written.add(relation.written)
                         self.nodes |= {relation.written, "id"}
+
+
+def _marks(row: Reading, guards: Sequence[str]) -> list[Expression]:
+    """Behind a row's text, where something that is kept of it does not stand."""
+    return [sql.either_or(row[guard], sql.text(""), sql.text(sql.MARK)) for guard in guards]
 
 
 def _only(rows: Rows) -> Callable[[Any, Statement], list[ColumnElement[bool]]]:

@@ -13,13 +13,13 @@ from sqlalchemy import CTE, ColumnElement, FromClause, Select, func, select
 from app.query import sql
 from app.query.cut import brought_with, counted, cut, of_parent
 from app.query.fact import constant
-from app.query.flow import ROW, Reading, fenced
+from app.query.flow import ROW, fenced
 from app.query.page import cursor, ordering
 from app.query.question import Items, Many, Page, Paged
 from app.query.shape import Shape
 
 if TYPE_CHECKING:
-    from app.query.compile import Compiler
+    from app.query.compile import Compiler, Texts
 
 Expression = ColumnElement[Any]
 Pattern = sql.Pattern
@@ -89,8 +89,8 @@ def _in_order(
     selections = _selections(lists)
     needed = compiler.stored(shape, selections, None)
     brings = brought_with(statement, many, shape, needed, nested)
-    if parents is not None and compiler.is_flat(shape, selections, brings):
-        return _of_parent(compiler, many, shape, parents, lists, brings)
+    if parents is not None and (flat := compiler.flat(shape, selections, brings)):
+        return _of_parent(compiler, many, shape, parents, lists, brings, flat)
     page_rows = cut(statement, many, shape, parents, brings, numbered=False, key=key)
     # SQLite joins texts as rows come. Where all that is shown is in the page, they come in its order.
     comes = statement.dialect == "sqlite" and bool(selections) and needed <= brings and not page.backward
@@ -117,17 +117,21 @@ def _in_order(
 
 
 def _of_parent(
-    compiler: "Compiler", many: Many, shape: Shape, parents: FromClause, lists: Lists, brings: frozenset[str]
+    compiler: "Compiler",
+    many: Many,
+    shape: Shape,
+    parents: FromClause,
+    lists: Lists,
+    brings: frozenset[str],
+    flat: "Texts",
 ) -> FromClause:
-    """The texts of one parent's rows, which are all columns: looked up and joined parent by parent, none is copied or
-    sorted together with those of others."""
+    """The texts of one parent's rows, which are as good as columns: looked up and joined parent by parent, none is
+    copied or sorted together with those of others."""
     page = of_parent(compiler.statement, many, shape, parents, brings)
-    row = Reading(page, [], {node: page.c[node] for node in brings}, {})
     keys = [page.c[f"key_{n}"] for n in range(len(many.page.order))]
     order = ordering(shape, replace(many.page, backward=False), keys, page.c.id)
-    texts = {f"json_{n}": compiler.text(shape, items, row) for n, items in enumerate(_selections(lists))}
     results = [
-        sql.Joined(text, *order).label(f"list_{many.fields.index(field)}") for field, text in _texts(lists, texts)
+        sql.Joined(text, *order).label(f"list_{many.fields.index(field)}") for field, text in _texts(lists, flat(page))
     ]
     made = select(*results).select_from(page).correlate(parents)
     return made.lateral(compiler.statement.name("joined"))
