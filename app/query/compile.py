@@ -1,7 +1,7 @@
 """A question becomes one statement that returns its answer as JSON text.
 
 Every level of the selection is a common table expression at the root, never a nested subquery: SQLite before 3.46
-gives up at the third level of nesting. (PostgreSQL's lists of plain columns are nested: connection.py.) A level is cut
+gives up at the third level of nesting. (PostgreSQL's lists of no more than columns are nested: connection.py.) A level is cut
 narrow first (ids, sort keys and what tests need), and what is shown is joined to those rows afterwards.
 
     cut      the rows of the page, one more than asked, by id          (page.py, where.py)
@@ -120,7 +120,7 @@ class Compiler:
             return None
         source, nodes, guards = self._trusted(shape, needs.nodes, needs)
         graph, p = Graph(source), Joined(self.statement.policy, self.statement.today, self.statement.now)
-        judged = graph.closure(nodes) - columns
+        judged = sorted(graph.closure(nodes) - columns)
         if any(graph.height(node) != 1 or not graph.needs(node) <= columns for node in judged):
             return None
         parts = [part for node in judged for part in iterate(graph.expression(node, ColumnClause, p))]
