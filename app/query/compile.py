@@ -1,8 +1,8 @@
 """A question becomes one statement that returns its answer as JSON text.
 
 Every level of the selection is a common table expression at the root, never a nested subquery: SQLite before 3.46
-gives up at the third level of nesting. (PostgreSQL's lists of no more than columns are nested: connection.py.) A level is cut
-narrow first (ids, sort keys and what tests need), and what is shown is joined to those rows afterwards.
+gives up at the third level of nesting. (PostgreSQL's lists of no more than columns are nested: connection.py.) A level
+is cut narrow first (ids, sort keys and what tests need), and what is shown is joined to those rows afterwards.
 
     cut      the rows of the page, one more than asked, by id          (page.py, where.py)
     wide     those rows with all that is shown of them                 (flow.py)
