@@ -10,7 +10,7 @@ cut AS
 FROM cut_page),
 customer_rows AS
 (SELECT cut.key_0, '{"id":"cus_' || encode(uuid_send(cut.id), 'hex') || '","loyaltyAccounts":{"nodes":[' || coalesce(joined.list_0, '') || ']}}' AS json_0, cut.id AS kept_id
-FROM cut LEFT OUTER JOIN LATERAL (SELECT string_agg('{"number":' || coalesce(CAST(JSON_SCALAR(cut_2.number) AS text), 'null') || ',"balance":{"available":' || CAST(cut_2.available AS TEXT) || '}}' || CASE WHEN (cut_2.due_at > :now::TIMESTAMP WITH TIME ZONE) THEN '' ELSE '' END, ',' ORDER BY cut_2.key_0 ASC, cut_2.id ASC) AS list_0
+FROM cut JOIN LATERAL (SELECT string_agg('{"number":' || coalesce(CAST(JSON_SCALAR(cut_2.number) AS text), 'null') || ',"balance":{"available":' || CAST(cut_2.available AS TEXT) || '}}' || CASE WHEN (cut_2.due_at > :now::TIMESTAMP WITH TIME ZONE) THEN '' ELSE '' END, ',' ORDER BY cut_2.key_0 ASC, cut_2.id ASC) AS list_0
 FROM (SELECT cut_2_each.id, cut_2_each.key_0, cut_2_each.available, cut_2_each.due_at, cut_2_each.number
 FROM (SELECT account.id, account.opened_at AS key_0, account.available, account.due_at, account.number
 FROM loyalty_accounts AS account
